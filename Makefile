@@ -1,0 +1,120 @@
+# Build, test and run Tollgate. `make help` lists the targets; `make test` is everything a contributor must pass.
+# Nothing is registered here: sources, unit tests and golden cases are found by their place.
+
+CC ?= gcc
+PKGS := libcurl jansson yaml-0.1 libuv libmicrohttpd gnutls
+FLAVOUR ?= release
+OUT := build/$(FLAVOUR)
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wcast-qual \
+	-Wwrite-strings -Wformat=2 -Wundef -Wpointer-arith -Wimplicit-fallthrough -Wswitch-enum -Werror
+VERSION := $(shell cat VERSION 2>/dev/null || echo dev)
+CPPFLAGS += -D_GNU_SOURCE -Iinclude $(shell pkg-config --cflags $(PKGS))
+CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+LDFLAGS_release := -pie -Wl,-z,relro,-z,now
+CFLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+LDFLAGS_asan := -fsanitize=address,undefined
+CFLAGS_debug := -O0 -g
+CFLAGS_cover := -O0 -g --coverage
+LDFLAGS_cover := --coverage
+CFLAGS := -std=c11 $(WARN) $(CFLAGS_$(FLAVOUR)) $(EXTRA_CFLAGS)
+LDFLAGS := $(LDFLAGS_$(FLAVOUR))
+LDLIBS := $(shell pkg-config --libs $(PKGS))
+
+SRC := $(wildcard include/*.c reconcilers/*.c crds/*.c controller/*.c)
+OBJ := $(SRC:%.c=$(OUT)/%.o)
+LIBOBJ := $(filter-out $(OUT)/controller/main.o,$(OBJ))
+UNIT := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/*_test.c))
+
+.PHONY: all help unit test asan valgrind layers format tidy clean
+all: build/tollgate ## Build build/tollgate
+
+help: ## This list
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | sort | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+layers: $(OBJ) ## Hold every #include and every call of a reconciler to the layers
+	@tests/layers.py $(OUT)
+
+LAYERS := --check "layers: tests/layers.py $(OUT)"
+
+.PHONY: units
+units: $(UNIT)
+
+unit: $(UNIT) $(OBJ) ## Unit tests and layers, no cluster
+	@tests/run.py $(LAYERS) $(UNIT) --pytest tests/schema_test.py
+
+test: all $(UNIT) controlplane ## Everything a contributor must pass
+	@tests/run.py $(LAYERS) $(UNIT) --pytest tests/schema_test.py --pytest tests/controlplane --pytest tests/e2e
+
+asan: ## Unit and end-to-end tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(MAKE) --no-print-directory FLAVOUR=asan sanitized
+
+.PHONY: sanitized
+sanitized: $(OUT)/tollgate $(UNIT) controlplane
+	@TOLLGATE_BINARY=$(CURDIR)/$(OUT)/tollgate tests/run.py $(UNIT) --pytest tests/e2e
+
+valgrind: $(UNIT) ## Unit tests under valgrind memcheck
+	@tests/run.py --wrap "valgrind -q --leak-check=full --errors-for-leak-kinds=definite,possible --error-exitcode=99" $(UNIT)
+
+format: ## Rewrite the C code with clang-format
+	clang-format -i $(wildcard include/*.[ch] reconcilers/*.[ch] crds/*.[ch] controller/*.[ch] tests/unit/*.[ch])
+
+tidy: ## clang-tidy over the C code
+	clang-tidy --quiet $(SRC) -- -std=c11 $(CPPFLAGS) -Icontroller -Icrds -Ireconcilers
+
+clean: ## Remove what was built, but for the control plane
+	rm -rf build/release build/asan build/debug build/cover build/tollgate
+
+build/tollgate: $(OUT)/tollgate
+	@mkdir -p build && cp -f $< $@
+
+$(OUT)/tollgate: $(OBJ)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(OUT)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OUT)/controller/main.o $(OUT)/controller/options.o: CPPFLAGS += -DTOLLGATE_VERSION='"$(VERSION)"'
+$(OUT)/controller/main.o $(OUT)/controller/options.o: VERSION
+
+# Tests get the private headers too: what they test are the rooms, not the front door.
+$(OUT)/tests/%.o: tests/unit/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Icontroller $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OUT)/tests/%_test: $(OUT)/tests/%_test.o $(LIBOBJ)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+
+# What tests/schema_test.py compares with the schemas: the field tables as JSON.
+$(OUT)/tests/dump_shapes: $(OUT)/tests/dump_shapes.o $(filter-out %/kind.o,$(filter $(OUT)/include/% $(OUT)/crds/%,$(OBJ)))
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+.PRECIOUS: $(OUT)/tests/%.o
+-include $(OBJ:.o=.d) $(wildcard $(OUT)/tests/*.d)
+
+# The control plane: a Go too old to build it has been put right by packages.sh.
+.PHONY: controlplane up down demo e2e packages
+controlplane: ## Build the Kubernetes control plane for tests and demo, once
+	@PATH="$(CURDIR)/build/go/bin:$$PATH" GOTOOLCHAIN=$${GOTOOLCHAIN:-auto} tests/controlplane/build.sh
+
+packages:
+	@tests/local/packages.sh
+
+# A make of its own: what pkg-config says may be new since this Makefile was read.
+up: packages ## Start a cluster in build/local with Tollgate at work in it
+	@$(MAKE) --no-print-directory -s -j"$$(nproc)" build/tollgate
+	@$(MAKE) --no-print-directory controlplane
+	@python3 tests/local/local.py up
+
+down: ## Stop what `make up` started
+	@python3 tests/local/local.py down
+
+demo: packages ## Play the whole story on a cluster of its own; installs what is missing
+	@echo "demo: building tollgate"
+	@$(MAKE) --no-print-directory -s -j"$$(nproc)" build/tollgate
+	@$(MAKE) --no-print-directory controlplane
+	@python3 tests/demo/demo.py
+
+e2e: all controlplane ## End-to-end tests on a real API server
+	@python3 -m pytest -q tests/e2e

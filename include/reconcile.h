@@ -1,0 +1,72 @@
+/*
+ * The contract between deciding and doing. For each kind two functions stand side by side in reconcilers/<kind>.c:
+ *   gather     reads the view and decides nothing;
+ *   reconcile  decides and reads nothing but its inputs and `now`: same inputs, same outcome.
+ * Reconcile cannot fail: a bad spec becomes a condition; only the runtime meets I/O errors. An object decides its own status
+ * alone. Feeding an outcome's status back as the observed one must yield an equal status: that is what ends the loop.
+ */
+#ifndef TOLLGATE_RECONCILE_H
+#define TOLLGATE_RECONCILE_H
+
+#include "arena.h"
+#include "object.h"
+#include "provider.h"
+#include "view.h"
+
+enum finalizer { FINALIZER_KEEP = 0, FINALIZER_ADD, FINALIZER_REMOVE };
+
+enum effect_type {
+	EFFECT_CREATE = 1, /* create the key's own object: metadata only */
+	EFFECT_DELETE,     /* delete the key's own object, guarded by the UID in the cache */
+	EFFECT_PROVIDER,   /* ask the provider; its answer comes back as an input on a later turn */
+};
+
+struct effect {
+	enum effect_type type;
+	struct provider_request request; /* EFFECT_PROVIDER */
+};
+
+struct outcome {
+	const void *status;           /* desired, the kind's status struct; NULL = leave alone */
+	enum finalizer finalizer;     /* of reconciler->finalizer */
+	const struct effect *effects; /* in order, before the status */
+	size_t n_effects;
+	instant_t wake_at;            /* 0 = only a change wakes this key */
+};
+
+/* Where a kind's `changed` puts the keys that must be decided again. Atoms are borrowed: the receiver takes references. */
+struct key_sink {
+	void *context;
+	void (*add)(void *context, struct key);
+};
+
+static inline void key_sink_add(const struct key_sink *sink, enum kind_id kind, atom_t ns, atom_t name)
+{
+	if (name)
+		sink->add(sink->context, (struct key){ .kind = (uint8_t)kind, .ns = ns, .name = name });
+}
+
+enum { INDEXES_MAX = 4 };
+
+struct index_key {
+	atom_t scope; /* a namespace, or NULL where the index spans the cluster */
+	atom_t value; /* NULL = not in this index */
+};
+
+struct reconciler {
+	/* gather, then reconcile; NULL for kinds that are only looked at. self may be gone: then the key alone is known. */
+	struct outcome (*run)(const struct view *, struct key, instant_t now, struct arena *);
+	/* Fills out[0..n_indexes): a pure function of the record. */
+	void (*index)(const void *object, struct index_key out[INDEXES_MAX]);
+	unsigned n_indexes;
+	/* Which keys an add (old NULL), a delete (new NULL) or an update touches, both old and new owners, its own key
+	 * included. The view already shows the new state. */
+	void (*changed)(const struct view *, const void *old, const void *new, const struct key_sink *);
+	const char *finalizer; /* what FINALIZER_ADD adds; NULL if the kind has none */
+};
+
+#define KIND(id, prefix) extern const struct reconciler prefix##_reconciler;
+KINDS(KIND)
+#undef KIND
+
+#endif
