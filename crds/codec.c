@@ -1,0 +1,158 @@
+/*
+ * codec.h without the envelopes: records from text, and the bodies of our writes. jansson's allocations go through
+ * memory.c, so that no path here has to think of running out. Must not know any kind.
+ */
+#include "codec.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "encode.h"
+#include "memory.h"
+#include "pack.h"
+#include "tree.h"
+
+/* Not memory_alloc: a tree is written once, zeroing it first would cost as much again. */
+static void *tree_alloc(size_t bytes)
+{
+	return memory_resize(NULL, bytes);
+}
+
+struct codec *codec_new(struct atoms *atoms, const char *project_label)
+{
+	struct codec *codec = memory_alloc(sizeof(*codec));
+
+	json_set_alloc_funcs(tree_alloc, free);
+	codec->atoms = atoms;
+	codec->project_label = project_label;
+	arena_init(&codec->scratch);
+	return codec;
+}
+
+void codec_free(struct codec *codec)
+{
+	if (!codec)
+		return;
+	arena_close(&codec->scratch);
+	free(codec);
+}
+
+void *record_decode(struct codec *codec, const struct resource *resource, const char *text, size_t len,
+		    struct error *err)
+{
+	cleanup_tree json_t *tree = tree_parse(text, len, err);
+
+	if (!tree) {
+		error_wrap(err, "%s", resource->kind);
+		return NULL;
+	}
+	return tree_record(codec, resource, false, tree, err);
+}
+
+void record_free(struct codec *codec, const struct resource *resource, void *record)
+{
+	pack_free(codec->atoms, resource->shape, record);
+}
+
+size_t record_size(const void *record)
+{
+	return pack_size(record);
+}
+
+bool status_equal(const struct resource *resource, const void *a, const void *b)
+{
+	return encode_equal(resource->status, a, b);
+}
+
+/* Takes the tree. */
+static char *printed(json_t *tree)
+{
+	char *text = json_dumps(tree, JSON_COMPACT);
+
+	assert(text);
+	json_decref(tree);
+	return text;
+}
+
+/* Every use takes its values; a failure is a text of ours that is no UTF-8. */
+static json_t *built(json_t *tree)
+{
+	assert(tree);
+	return tree;
+}
+
+char *status_patch(struct codec *codec, const struct resource *resource, const void *record, const void *desired)
+{
+	const struct object *meta = record;
+	json_t *changes = encode_diff(resource->status, (const char *)record + resource->status_offset, desired);
+
+	(void)codec;
+	if (!changes)
+		return NULL;
+	return printed(built(json_pack("{s:{s:s,s:s},s:o}", "metadata", "resourceVersion", meta->resource_version,
+				       "uid", meta->uid, "status", changes)));
+}
+
+char *object_body(const struct resource *resource, struct key key)
+{
+	char version[64];
+
+	snprintf(version, sizeof(version), "%s%s%s", resource->group, resource->group[0] ? "/" : "", resource->version);
+	return printed(built(json_pack("{s:s,s:s,s:{s:s,s:s*}}", "apiVersion", version, "kind", resource->kind,
+				       "metadata", "name", key.name->text, "namespace", key.ns ? key.ns->text : NULL)));
+}
+
+static size_t finalizer_place(const struct object *meta, const char *finalizer)
+{
+	size_t i = 0;
+
+	while (i < meta->finalizers.n && strcmp(meta->finalizers.items[i], finalizer) != 0)
+		i++;
+	return i;
+}
+
+/* An operation of RFC 6902; takes the value. */
+static json_t *operation(const char *op, const char *path, json_t *value)
+{
+	return built(json_pack("{s:s,s:s,s:o*}", "op", op, "path", path, "value", value));
+}
+
+/*
+ * What the list was when we looked is tested before it is touched. The empty list can't be tested (the API server drops
+ * the member, and testing what is not there fails), so there the whole object must be as it was.
+ */
+char *finalizer_patch(const void *record, const char *finalizer, bool add)
+{
+	const struct object *meta = record;
+	const size_t place = finalizer_place(meta, finalizer);
+	char path[64];
+	json_t *patch, *list;
+
+	if (add == (place < meta->finalizers.n))
+		return NULL;
+	patch = built(json_pack("[o]", operation("test", "/metadata/uid", encode_text(meta->uid))));
+	snprintf(path, sizeof(path), "/metadata/finalizers/%zu", place);
+	if (!add) {
+		json_array_append_new(patch, operation("test", path, encode_text(finalizer)));
+		json_array_append_new(patch, operation("remove", path, NULL));
+	} else if (meta->finalizers.n == 0) {
+		json_array_append_new(
+			patch, operation("test", "/metadata/resourceVersion", encode_text(meta->resource_version)));
+		json_array_append_new(patch, operation("add", "/metadata/finalizers", json_pack("[s]", finalizer)));
+	} else {
+		list = built(json_array());
+		for (size_t i = 0; i < meta->finalizers.n; i++)
+			json_array_append_new(list, encode_text(meta->finalizers.items[i]));
+		json_array_append_new(patch, operation("test", "/metadata/finalizers", list));
+		json_array_append_new(patch, operation("add", "/metadata/finalizers/-", encode_text(finalizer)));
+	}
+	return printed(patch);
+}
+
+char *delete_body(const char *uid)
+{
+	return printed(built(json_pack("{s:s,s:s,s:{s:s}}", "apiVersion", "v1", "kind", "DeleteOptions",
+				       "preconditions", "uid", uid)));
+}
