@@ -1,0 +1,273 @@
+/*
+ * Decides a BillingAccountBinding's status: its own place in its project's contest (contest.c), and, while Active, the
+ * deploy verdict (gate.c). Never decides for a sibling.
+ * Invariants: at no moment are two bindings of a project Active, because the winner goes last; Superseded is never rewritten.
+ */
+#include "billingaccountbinding_inputs.h"
+
+#include <string.h>
+
+#include "condition.h"
+#include "contest.h"
+#include "wake.h"
+
+#define BEING_DELETED "is being deleted"
+
+static const char *const bound_reasons[] = {
+	[STANDING_WINS] = "SuccessfulBinding",
+	[STANDING_SUPERSEDED] = "Superseded",
+	[STANDING_ACCOUNT_NOT_FOUND] = "AccountNotFound",
+	[STANDING_ACCOUNT_NOT_READY] = "AccountNotReady",
+	[STANDING_OTHER_ORGANIZATION] = "ProjectInOtherOrganization",
+	[STANDING_CLAIMED_ELSEWHERE] = "ProjectClaimedElsewhere",
+	[STANDING_LEAVING] = "", /* not written */
+};
+
+static const struct condition *bound_condition(const struct billingaccountbinding *binding)
+{
+	return condition_find(&binding->status.conditions, "Bound");
+}
+
+/* Does its status say that it lost, and for this reason? */
+static bool shows(const struct billingaccountbinding *binding, enum standing standing)
+{
+	const struct condition *bound = bound_condition(binding);
+
+	return binding->status.phase == BINDING_PHASE_ABSENT && bound && bound->status == CONDITION_FALSE && bound->reason &&
+	       !strcmp(bound->reason, bound_reasons[standing]);
+}
+
+bool binding_gave_up(const struct billingaccountbinding *binding)
+{
+	if (binding->status.phase != BINDING_PHASE_ABSENT)
+		return binding->status.phase == BINDING_SUPERSEDED;
+	if (binding->meta.deleted || shows(binding, STANDING_OTHER_ORGANIZATION))
+		return true;
+	return shows(binding, STANDING_ACCOUNT_NOT_READY) && bound_condition(binding)->message &&
+	       strstr(bound_condition(binding)->message, BEING_DELETED);
+}
+
+/*
+ * The winner goes last: it becomes Active only when every sibling shows that it knows its place. A sibling that does not
+ * may have a write under way that makes it Active, decided before the winner was seen. Each sibling's write wakes us.
+ */
+static bool others_settled(const struct contest *contest, const struct claim *winner)
+{
+	for (size_t i = 0; i < contest->n_claims; i++) {
+		const struct claim *other = &contest->claims[i];
+		enum standing standing = contest_judge(contest, winner, other);
+		if (other == winner || standing == STANDING_LEAVING || other->binding->status.phase == BINDING_SUPERSEDED)
+			continue;
+		if (!shows(other->binding, standing))
+			return false;
+	}
+	return true;
+}
+
+const char *claim_obstacle(const struct claim *claim, struct arena *arena)
+{
+	const char *account = atom_text(claim->binding->spec.account);
+
+	if (!claim->account)
+		return arena_printf(arena, "billing account \"%s\" was not found", account);
+	if (claim->account->meta.deleted)
+		return arena_printf(arena, "billing account \"%s\" " BEING_DELETED, account);
+	return arena_printf(arena, "billing account \"%s\" is not ready (current phase: %s)", account,
+			    account_phase_name(account_phase(claim->account)));
+}
+
+/* Names nothing of another namespace: that is another tenant's. */
+static const char *bound_message(const struct claim *claim, enum standing standing, const struct claim *winner, struct arena *arena)
+{
+	const struct billingaccountbinding *self = claim->binding;
+	const char *project = atom_text(self->spec.project);
+
+	switch (standing) {
+	case STANDING_WINS:
+		if (claim->account)
+			return arena_printf(arena, "Project \"%s\" is billed to account \"%s\".", project,
+					    atom_text(self->spec.account));
+		return claim_obstacle(claim, arena);
+	case STANDING_ACCOUNT_NOT_FOUND:
+	case STANDING_ACCOUNT_NOT_READY:
+		return claim_obstacle(claim, arena);
+	case STANDING_SUPERSEDED:
+		return arena_printf(arena, "superseded by billing account binding \"%s\"", winner->binding->meta.name->text);
+	case STANDING_OTHER_ORGANIZATION:
+		return arena_printf(arena, "project \"%s\" belongs to another organization than namespace \"%s\"", project,
+				    atom_text(self->meta.ns));
+	case STANDING_CLAIMED_ELSEWHERE:
+		if (winner->binding->meta.ns == self->meta.ns)
+			return arena_printf(arena, "project \"%s\" already has an active billing account binding \"%s\"", project,
+					    winner->binding->meta.name->text);
+		return arena_printf(arena, "project \"%s\" is already billed to an account of another namespace", project);
+	case STANDING_LEAVING:
+		break;
+	}
+	return "";
+}
+
+/* Phase and facts that stick, as they follow from the standing. */
+static void move(struct binding_status *status, const struct billingaccountbinding *self, enum standing standing,
+		 const struct claim *winner, instant_t now)
+{
+	switch (standing) {
+	case STANDING_WINS:
+		status->phase = BINDING_ACTIVE;
+		status->responsibility.current_account = atom_text(self->spec.account);
+		if (!status->responsibility.established_at)
+			status->responsibility.established_at = instant_second(now);
+		return;
+	case STANDING_SUPERSEDED: /* not before its successor was made, also when our clock is behind the server's */
+		status->phase = BINDING_SUPERSEDED;
+		status->ended_at = instant_second(now > winner->binding->meta.created ? now : winner->binding->meta.created);
+		return;
+	case STANDING_ACCOUNT_NOT_FOUND:
+	case STANDING_ACCOUNT_NOT_READY:
+	case STANDING_OTHER_ORGANIZATION:
+	case STANDING_CLAIMED_ELSEWHERE:
+	case STANDING_LEAVING:
+		break;
+	}
+	status->phase = BINDING_PHASE_ABSENT;
+}
+
+struct outcome billingaccountbinding_reconcile(const struct billingaccountbinding_inputs *in, struct arena *arena)
+{
+	if (!in->claim || in->claim->binding->status.phase == BINDING_SUPERSEDED)
+		return (struct outcome){ 0 };
+
+	const struct billingaccountbinding *self = in->claim->binding;
+	const struct claim *winner = contest_winner(&in->contest);
+	enum standing standing = contest_judge(&in->contest, winner, in->claim);
+
+	if (standing == STANDING_LEAVING)
+		return (struct outcome){ 0 };
+	if (standing == STANDING_WINS && self->status.phase != BINDING_ACTIVE && !others_settled(&in->contest, winner))
+		return (struct outcome){ 0 };
+
+	struct outcome outcome = { 0 };
+	struct binding_status *status = arena_copy(arena, &self->status, sizeof(self->status));
+	bool bound = standing == STANDING_WINS && in->claim->account;
+	/* Active with its account gone: still responsible, but bound to nothing. */
+	enum standing shown = standing == STANDING_WINS && !bound ? STANDING_ACCOUNT_NOT_FOUND : standing;
+	struct condition conditions[2] = { {
+		.type = "Bound",
+		.status = bound ? CONDITION_TRUE : CONDITION_FALSE,
+		.reason = bound_reasons[shown],
+		.message = bound_message(in->claim, standing, winner, arena),
+		.observed_generation = self->meta.generation,
+	} };
+	size_t n = 1;
+
+	move(status, self, standing, winner, in->now);
+	if (status->phase == BINDING_ACTIVE) {
+		struct deploy_verdict deploy =
+			deploy_judge(self->spec.account, in->claim->account, in->method, in->now, arena);
+		conditions[n++] = (struct condition){
+			.type = "DeployAllowed",
+			.status = deploy.reason == DEPLOY_ALLOWED ? CONDITION_TRUE : CONDITION_FALSE,
+			.reason = deploy_reason_name(deploy.reason),
+			.message = deploy.message,
+			.observed_generation = self->meta.generation,
+		};
+		outcome.wake_at = deploy.until;
+	}
+	status->observed_generation = self->meta.generation;
+	status->conditions = conditions_merge(&self->status.conditions, conditions, n, in->now, arena);
+	outcome.status = status;
+	return outcome;
+}
+
+struct billingaccountbinding_inputs billingaccountbinding_gather(const struct view *view, struct key key, instant_t now,
+								 struct arena *arena)
+{
+	struct billingaccountbinding_inputs in = { .now = now };
+	const struct billingaccountbinding *self = view_get(view, KIND_BINDING, key.ns, key.name);
+
+	if (!self || self->status.phase == BINDING_SUPERSEDED)
+		return in;
+	in.contest = contest_gather(view, self->spec.project, arena);
+	for (size_t i = 0; i < in.contest.n_claims && !in.claim; i++)
+		if (in.contest.claims[i].binding == self)
+			in.claim = &in.contest.claims[i];
+	if (in.claim && in.claim->account && in.claim->account->spec.default_payment_method)
+		in.method = view_get(view, KIND_PAYMENTMETHOD, key.ns, in.claim->account->spec.default_payment_method);
+	return in;
+}
+
+static struct outcome run(const struct view *view, struct key key, instant_t now, struct arena *arena)
+{
+	struct billingaccountbinding_inputs in = billingaccountbinding_gather(view, key, now, arena);
+	return billingaccountbinding_reconcile(&in, arena);
+}
+
+static void index_binding(const void *object, struct index_key out[INDEXES_MAX])
+{
+	const struct billingaccountbinding *binding = object;
+	bool active = binding->status.phase == BINDING_ACTIVE;
+
+	out[BINDING_BY_ACCOUNT] = (struct index_key){ binding->meta.ns, binding->spec.account };
+	out[BINDING_BY_PROJECT] = (struct index_key){ NULL, binding->spec.project };
+	out[BINDING_ACTIVE_BY_ACCOUNT] = (struct index_key){ binding->meta.ns, active ? binding->spec.account : NULL };
+}
+
+/* What a contest reads of a binding, spec apart: that is immutable, but a new UID may bring another. */
+static bool same_claim(const struct billingaccountbinding *old, const struct billingaccountbinding *new)
+{
+	return same_object(&old->meta, &new->meta) && !old->meta.deleted == !new->meta.deleted &&
+	       old->spec.account == new->spec.account && old->spec.project == new->spec.project &&
+	       old->status.phase == new->status.phase && old->status.ended_at == new->status.ended_at &&
+	       old->status.responsibility.established_at == new->status.responsibility.established_at;
+}
+
+/* Does it show its place as before (see shows() and binding_gave_up())? */
+static bool same_bound(const struct billingaccountbinding *old, const struct billingaccountbinding *new)
+{
+	const struct condition *before = bound_condition(old), *after = bound_condition(new);
+
+	return before == after || (before && after && before->status == after->status && same_text(before->reason, after->reason) &&
+				   same_text(before->message, after->message));
+}
+
+/* Its account counts Active bindings; while being deleted it waits for each to settle. */
+static void wake_account(const struct view *view, const struct billingaccountbinding *old, const struct billingaccountbinding *new,
+			 const struct key_sink *sink)
+{
+	const struct billingaccountbinding *any = new ? new : old;
+	const struct billingaccount *account =
+		any->spec.account ? view_get(view, KIND_BILLINGACCOUNT, any->meta.ns, any->spec.account) : NULL;
+	bool was = old && old->status.phase == BINDING_ACTIVE, is = new && new->status.phase == BINDING_ACTIVE;
+
+	bool moved = old && old->spec.account != any->spec.account; /* deleted and made anew within one event */
+
+	if (was != is || moved || (account && account->meta.deleted))
+		key_sink_add(sink, KIND_BILLINGACCOUNT, any->meta.ns, any->spec.account);
+	if (moved)
+		key_sink_add(sink, KIND_BILLINGACCOUNT, old->meta.ns, old->spec.account);
+}
+
+static void changed(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
+{
+	const struct billingaccountbinding *old = before, *new = after, *any = new ? new : old;
+	bool claim_moved = !old || !new || !same_claim(old, new);
+
+	key_sink_add(sink, KIND_BINDING, any->meta.ns, any->meta.name);
+	if (!claim_moved && same_bound(old, new))
+		return;
+	wake_account(view, old, new, sink);
+	wake_bindings(view, sink, any->spec.project);
+	if (claim_moved)
+		wake_gates(view, sink, any->spec.project);
+	if (old && old->spec.project != any->spec.project) {
+		wake_bindings(view, sink, old->spec.project);
+		wake_gates(view, sink, old->spec.project);
+	}
+}
+
+const struct reconciler billingaccountbinding_reconciler = {
+	.run = run,
+	.index = index_binding,
+	.n_indexes = BINDING_INDEXES,
+	.changed = changed,
+};

@@ -1,0 +1,25 @@
+/* What one decision on a BillingAccountBinding depends on, and what is said of a binding in more than one place. */
+#ifndef TOLLGATE_BILLINGACCOUNTBINDING_INPUTS_H
+#define TOLLGATE_BILLINGACCOUNTBINDING_INPUTS_H
+
+#include "gate.h"
+#include "reconcile.h"
+
+struct billingaccountbinding_inputs {
+	instant_t now;
+	struct contest contest;             /* of its project */
+	const struct claim *claim;          /* its own place in there; NULL once gone */
+	const struct paymentmethod *method; /* the default of its account; NULL if there is none */
+};
+
+struct billingaccountbinding_inputs billingaccountbinding_gather(const struct view *, struct key, instant_t now, struct arena *);
+struct outcome billingaccountbinding_reconcile(const struct billingaccountbinding_inputs *, struct arena *);
+
+/* Why an account can't take this claim on, for people: ACCOUNT_NOT_FOUND and ACCOUNT_NOT_READY only. */
+const char *claim_obstacle(const struct claim *, struct arena *);
+
+/* Has it put down in its status that it won't become Active, its account being deleted or for good? The account's
+ * finalizer waits for this: an Active phase may be on its way to the API server while the cache shows none yet. */
+bool binding_gave_up(const struct billingaccountbinding *);
+
+#endif

@@ -1,0 +1,20 @@
+/* What one decision on a PaymentMethodClass depends on. */
+#ifndef TOLLGATE_PAYMENTMETHODCLASS_INPUTS_H
+#define TOLLGATE_PAYMENTMETHODCLASS_INPUTS_H
+
+#include "paymentmethodclass.h"
+#include "reconcile.h"
+
+struct paymentmethodclass_inputs {
+	instant_t now;
+	const struct paymentmethodclass *self;          /* NULL once gone */
+	const struct paymentmethodclass *default_class; /* the cluster's; NULL if none is marked */
+};
+
+struct paymentmethodclass_inputs paymentmethodclass_gather(const struct view *, struct key, instant_t now, struct arena *);
+struct outcome paymentmethodclass_reconcile(const struct paymentmethodclass_inputs *, struct arena *);
+
+/* The cluster's default class, or NULL. Of several marked ones the oldest, then the lesser name: who came first keeps it. */
+const struct paymentmethodclass *class_default(const struct view *);
+
+#endif

@@ -1,0 +1,162 @@
+/*
+ * Decides whether a namespace has a ProjectBilling, and what it says: who pays for the project, and may it deploy?
+ * The answer is the contest's and the gate's, judged here anew and never read from a binding's status.
+ * Invariant: exactly one in each namespace of a project, and none elsewhere; nothing of another organization is named.
+ */
+#include "projectbilling_inputs.h"
+
+#include <string.h>
+
+#include "billingaccountbinding_inputs.h"
+#include "condition.h"
+#include "contest.h"
+#include "wake.h"
+
+#define NO_BINDING "billing account required before deploy"
+
+static const struct effect create = { .type = EFFECT_CREATE }, remove_it = { .type = EFFECT_DELETE };
+
+static bool is_lower_alnum(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+/* A label's value may hold what an object's name may not ("My_Project", "a..b"): such a project can have no ProjectBilling. */
+static bool is_object_name(const char *name)
+{
+	for (char before = '.';; before = *name++) {
+		bool label_ends = *name == '.' || !*name;
+		bool fits = label_ends ? is_lower_alnum(before) : is_lower_alnum(*name) || (*name == '-' && before != '.');
+		if (!fits || !*name)
+			return fits;
+	}
+}
+
+static bool newer(const struct billingaccountbinding *a, const struct billingaccountbinding *b)
+{
+	if (a->meta.created != b->meta.created)
+		return a->meta.created > b->meta.created;
+	int order = strcmp(a->meta.name->text, b->meta.name->text);
+	return order ? order > 0 : strcmp(a->meta.ns->text, b->meta.ns->text) > 0;
+}
+
+/* Nobody pays. Where someone tried, say what is in the way: of the newest that may be named, else without names. */
+static const char *no_binding_message(const struct contest *contest, struct arena *arena)
+{
+	const struct claim *tried = NULL;
+	bool foreign = false;
+
+	for (size_t i = 0; i < contest->n_claims; i++) {
+		const struct claim *claim = &contest->claims[i];
+		enum standing standing = contest_judge(contest, NULL, claim);
+		foreign |= standing == STANDING_OTHER_ORGANIZATION;
+		if (standing != STANDING_ACCOUNT_NOT_FOUND && standing != STANDING_ACCOUNT_NOT_READY)
+			continue;
+		if (!tried || newer(claim->binding, tried->binding))
+			tried = claim;
+	}
+	if (tried)
+		return arena_printf(arena, NO_BINDING ": binding \"%s\" in \"%s\": %s", tried->binding->meta.name->text,
+				    tried->binding->meta.ns->text, claim_obstacle(tried, arena));
+	if (foreign)
+		return NO_BINDING ": a binding was made from another organization than the project's";
+	return NO_BINDING;
+}
+
+static const struct object_ref *reference(atom_t ns, atom_t name, struct arena *arena)
+{
+	struct object_ref *ref = arena_new(arena, struct object_ref);
+
+	ref->ns = atom_text(ns);
+	ref->name = atom_text(name);
+	return ref;
+}
+
+static struct outcome judge(const struct projectbilling_inputs *in, struct arena *arena)
+{
+	const struct projectbilling *self = in->self;
+	const struct claim *winner = contest_winner(&in->contest);
+	struct projectbilling_status *status = arena_copy(arena, &self->status, sizeof(self->status));
+	struct deploy_verdict deploy = { .reason = DEPLOY_NO_BINDING };
+
+	status->billing_account = NULL;
+	status->binding = NULL;
+	if (winner) {
+		const struct billingaccountbinding *binding = winner->binding;
+		status->billing_account = reference(binding->meta.ns, binding->spec.account, arena);
+		status->binding = reference(binding->meta.ns, binding->meta.name, arena);
+		deploy = deploy_judge(binding->spec.account, winner->account, in->methods[winner - in->contest.claims], in->now,
+				      arena);
+	} else {
+		deploy.message = no_binding_message(&in->contest, arena);
+	}
+
+	bool allowed = deploy.reason == DEPLOY_ALLOWED;
+	struct condition condition = {
+		.type = "DeployAllowed",
+		.status = allowed ? CONDITION_TRUE : CONDITION_FALSE,
+		.reason = deploy_reason_name(deploy.reason),
+		.message = deploy.message,
+		.observed_generation = self->meta.generation,
+	};
+	status->deploy_allowed = allowed ? YES : NO;
+	status->observed_generation = self->meta.generation;
+	status->conditions = conditions_merge(&self->status.conditions, &condition, 1, in->now, arena);
+	return (struct outcome){ .status = status, .wake_at = deploy.until };
+}
+
+struct outcome projectbilling_reconcile(const struct projectbilling_inputs *in, struct arena *arena)
+{
+	/* A namespace that goes takes its ProjectBilling with it, and lets nothing be created any more. */
+	if (!in->namespace || in->namespace->meta.deleted || (in->self && in->self->meta.deleted))
+		return (struct outcome){ 0 };
+	if (in->namespace->project != in->project)
+		return (struct outcome){ .effects = &remove_it, .n_effects = in->self ? 1 : 0 };
+	if (!in->self)
+		return (struct outcome){ .effects = &create, .n_effects = is_object_name(in->project->text) ? 1 : 0 };
+	return judge(in, arena);
+}
+
+struct projectbilling_inputs projectbilling_gather(const struct view *view, struct key key, instant_t now, struct arena *arena)
+{
+	struct projectbilling_inputs in = {
+		.now = now,
+		.project = key.name,
+		.self = view_get(view, KIND_PROJECTBILLING, key.ns, key.name),
+		.namespace = view_get(view, KIND_NAMESPACE, NULL, key.ns),
+	};
+
+	if (!in.self || !in.namespace || in.namespace->project != key.name)
+		return in;
+	in.contest = contest_gather(view, key.name, arena);
+	const struct paymentmethod **methods = arena_array(arena, const struct paymentmethod *, in.contest.n_claims);
+	for (size_t i = 0; i < in.contest.n_claims; i++) {
+		const struct claim *claim = &in.contest.claims[i];
+		bool history = claim->binding->status.phase == BINDING_SUPERSEDED;
+		if (!history && claim->account && claim->account->spec.default_payment_method)
+			methods[i] = view_get(view, KIND_PAYMENTMETHOD, claim->account->meta.ns,
+					      claim->account->spec.default_payment_method);
+	}
+	in.methods = methods;
+	return in;
+}
+
+static struct outcome run(const struct view *view, struct key key, instant_t now, struct arena *arena)
+{
+	struct projectbilling_inputs in = projectbilling_gather(view, key, now, arena);
+	return projectbilling_reconcile(&in, arena);
+}
+
+/* Its own key alone: written to or deleted by hand, it is put right. */
+static void changed(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
+{
+	const struct object *any = after ? after : before;
+
+	(void)view;
+	key_sink_add(sink, KIND_PROJECTBILLING, any->ns, any->name);
+}
+
+const struct reconciler projectbilling_reconciler = {
+	.run = run,
+	.changed = changed,
+};

@@ -1,0 +1,22 @@
+/* What one decision on a ProjectBilling depends on. */
+#ifndef TOLLGATE_PROJECTBILLING_INPUTS_H
+#define TOLLGATE_PROJECTBILLING_INPUTS_H
+
+#include "gate.h"
+#include "namespace.h"
+#include "projectbilling.h"
+#include "reconcile.h"
+
+struct projectbilling_inputs {
+	instant_t now;
+	atom_t project;                     /* the key's name */
+	const struct projectbilling *self;  /* NULL while there is none */
+	const struct namespace *namespace;  /* NULL once gone */
+	struct contest contest;
+	const struct paymentmethod *const *methods; /* for each claim, the default method of its account, or NULL */
+};
+
+struct projectbilling_inputs projectbilling_gather(const struct view *, struct key, instant_t now, struct arena *);
+struct outcome projectbilling_reconcile(const struct projectbilling_inputs *, struct arena *);
+
+#endif

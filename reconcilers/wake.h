@@ -1,0 +1,19 @@
+/* Which keys a moved fact touches beyond its own object: the fan-out that several kinds' `changed` share. */
+#ifndef TOLLGATE_WAKE_H
+#define TOLLGATE_WAKE_H
+
+#include "reconcile.h"
+
+/* Is it the same object before and after: both there, and one UID? */
+bool same_object(const struct object *old, const struct object *new);
+/* NULL is equal to NULL alone. */
+bool same_text(const char *a, const char *b);
+
+/* The ProjectBilling in each of the project's namespaces. */
+void wake_gates(const struct view *, const struct key_sink *, atom_t project);
+/* All bindings of the project but history. */
+void wake_bindings(const struct view *, const struct key_sink *, atom_t project);
+/* Both, for each project that a binding of this account names, history left out: who wins there, and may it deploy? */
+void wake_account_projects(const struct view *, const struct key_sink *, atom_t ns, atom_t account);
+
+#endif
