@@ -1,0 +1,635 @@
+/*
+ * Owns: the records, the indexes over them, and what is needed to read our own writes (cache.h draws it).
+ * Must not know: the queue, sockets, time, any kind by name.
+ * Invariant: an entry is in the table while it has a record or something to remember about its key; its record is in exactly the
+ * index postings that its kind's index function names.
+ */
+#include "cache.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "memory.h"
+
+enum { NOTED_MAX = 8, VERSION_SIZE = 64, TABLE_FIRST = 64 };
+
+enum flight { IN_STEP = 0, FLYING, AWAITING };
+
+/* What few entries need: a request about the key is under way or just was, or a provider has answered. */
+struct aside {
+	enum flight flight;
+	bool doubtful;
+	bool blurred; /* while FLYING: more happened than noted[] can tell */
+	unsigned n_noted;
+	char noted[NOTED_MAX][VERSION_SIZE]; /* versions that events brought while FLYING */
+	char awaited[VERSION_SIZE];
+	struct provider_result *answer;
+};
+
+struct entry {
+	void *object; /* the kind's record, or NULL when only `aside` matters */
+	atom_t ns, name;
+	struct aside *aside;
+	struct entry *next; /* in its bucket */
+	uint32_t hash;
+	uint32_t mark; /* the list that last named it */
+};
+
+struct posting {
+	struct posting *next;
+	atom_t scope, value; /* borrowed from the members' records */
+	uint32_t hash;
+	uint32_t n, room;
+	uint8_t kind, index;
+	union {
+		const struct entry *one; /* n is 1 and room 0: most are */
+		const struct entry **many;
+	} members;
+};
+
+/* A chained table that grows with what is in it; `next` and `hash` are the element's own. */
+struct store {
+	struct entry **buckets;
+	size_t n, n_buckets, bytes;
+	uint32_t mark; /* of the list under way or last completed */
+	bool listing;
+};
+
+struct view {
+	struct store stores[KIND_COUNT];
+	struct posting **buckets;
+	size_t n_postings, n_buckets;
+	const struct settings *settings;
+};
+
+struct cache {
+	struct view view;
+	struct atoms *atoms;
+	struct codec *codec;
+	struct cache_listener listener;
+	size_t awaiting;
+};
+
+/* ---- entries ---- */
+
+static uint32_t mix(uint32_t a, uint32_t b)
+{
+	uint32_t h = (a ^ (b * 0x9e3779b1u)) * 0x85ebca6bu;
+
+	return h ^ (h >> 15);
+}
+
+static uint32_t key_hash(atom_t ns, atom_t name)
+{
+	return mix(ns ? ns->hash : 0, name->hash);
+}
+
+static struct entry *find(const struct view *view, enum kind_id kind, atom_t ns, atom_t name)
+{
+	const struct store *store = &view->stores[kind];
+	uint32_t hash;
+	struct entry *e;
+
+	if (!store->n || !name)
+		return NULL;
+	hash = key_hash(ns, name);
+	for (e = store->buckets[hash & (store->n_buckets - 1)]; e; e = e->next)
+		if (e->ns == ns && e->name == name)
+			return e;
+	return NULL;
+}
+
+static void store_grow(struct store *store)
+{
+	size_t n = store->n_buckets ? store->n_buckets * 2 : TABLE_FIRST;
+	struct entry **buckets = memory_alloc(n * sizeof(struct entry *));
+
+	for (size_t i = 0; i < store->n_buckets; i++) {
+		for (struct entry *e = store->buckets[i], *next; e; e = next) {
+			next = e->next;
+			e->next = buckets[e->hash & (n - 1)];
+			buckets[e->hash & (n - 1)] = e;
+		}
+	}
+	free(store->buckets);
+	store->buckets = buckets;
+	store->n_buckets = n;
+}
+
+static struct entry *find_or_add(struct cache *cache, struct key key)
+{
+	struct store *store = &cache->view.stores[key.kind];
+	struct entry *e = find(&cache->view, key.kind, key.ns, key.name);
+	struct entry **bucket;
+
+	if (e)
+		return e;
+	if (store->n >= store->n_buckets)
+		store_grow(store);
+	e = memory_alloc(sizeof(*e));
+	e->ns = atom_ref(key.ns);
+	e->name = atom_ref(key.name);
+	e->hash = key_hash(key.ns, key.name);
+	bucket = &store->buckets[e->hash & (store->n_buckets - 1)];
+	e->next = *bucket;
+	*bucket = e;
+	store->n++;
+	return e;
+}
+
+static void aside_free(struct cache *cache, struct entry *e)
+{
+	if (!e->aside)
+		return;
+	if (e->aside->flight == AWAITING)
+		cache->awaiting--;
+	free(e->aside->answer);
+	free(e->aside);
+	e->aside = NULL;
+}
+
+/* Drops what is no longer worth remembering: the aside, then the entry. */
+static void tidy(struct cache *cache, enum kind_id kind, struct entry *e)
+{
+	struct store *store = &cache->view.stores[kind];
+	struct entry **link;
+
+	if (e->aside && e->aside->flight == IN_STEP && !e->aside->doubtful && (!e->aside->answer || !e->object))
+		aside_free(cache, e);
+	if (e->object || e->aside)
+		return;
+	for (link = &store->buckets[e->hash & (store->n_buckets - 1)]; *link != e; link = &(*link)->next)
+		;
+	*link = e->next;
+	store->n--;
+	atom_unref(cache->atoms, e->ns);
+	atom_unref(cache->atoms, e->name);
+	free(e);
+}
+
+static struct key entry_key(enum kind_id kind, const struct entry *e)
+{
+	return (struct key){ .kind = (uint8_t)kind, .ns = e->ns, .name = e->name };
+}
+
+/* ---- indexes ---- */
+
+static uint32_t posting_hash(enum kind_id kind, unsigned index, atom_t scope, atom_t value)
+{
+	return mix(key_hash(scope, value), (uint32_t)kind * INDEXES_MAX + index);
+}
+
+static struct posting **posting_link(const struct view *view, enum kind_id kind, unsigned index, atom_t scope, atom_t value)
+{
+	uint32_t hash = posting_hash(kind, index, scope, value);
+	struct posting **link;
+
+	for (link = &view->buckets[hash & (view->n_buckets - 1)]; *link; link = &(*link)->next)
+		if ((*link)->value == value && (*link)->scope == scope && (*link)->kind == kind && (*link)->index == index)
+			break;
+	return link;
+}
+
+static void postings_grow(struct view *view)
+{
+	size_t n = view->n_buckets ? view->n_buckets * 2 : TABLE_FIRST;
+	struct posting **buckets = memory_alloc(n * sizeof(struct posting *));
+
+	for (size_t i = 0; i < view->n_buckets; i++) {
+		for (struct posting *p = view->buckets[i], *next; p; p = next) {
+			next = p->next;
+			p->next = buckets[p->hash & (n - 1)];
+			buckets[p->hash & (n - 1)] = p;
+		}
+	}
+	free(view->buckets);
+	view->buckets = buckets;
+	view->n_buckets = n;
+}
+
+static void posting_add(struct view *view, enum kind_id kind, unsigned index, struct index_key at, const struct entry *e)
+{
+	struct posting **link, *p;
+
+	if (view->n_postings >= view->n_buckets)
+		postings_grow(view);
+	link = posting_link(view, kind, index, at.scope, at.value);
+	p = *link;
+	if (!p) {
+		p = memory_alloc(sizeof(*p));
+		*p = (struct posting){ .scope = at.scope, .value = at.value, .kind = (uint8_t)kind, .index = (uint8_t)index,
+				       .hash = posting_hash(kind, index, at.scope, at.value), .n = 1, .members.one = e };
+		*link = p;
+		view->n_postings++;
+		return;
+	}
+	if (!p->room) {
+		const struct entry **many = memory_alloc(4 * sizeof(*many));
+
+		many[0] = p->members.one;
+		p->members.many = many;
+		p->room = 4;
+	} else if (p->n == p->room) {
+		p->room *= 2;
+		p->members.many = memory_resize(p->members.many, p->room * sizeof(*p->members.many));
+	}
+	p->members.many[p->n++] = e;
+}
+
+static void posting_remove(struct view *view, enum kind_id kind, unsigned index, struct index_key at, const struct entry *e)
+{
+	struct posting **link = posting_link(view, kind, index, at.scope, at.value), *p = *link;
+	uint32_t i = 0;
+
+	assert(p);
+	if (p->room) {
+		while (p->members.many[i] != e)
+			i++;
+		p->members.many[i] = p->members.many[p->n - 1];
+	}
+	if (--p->n)
+		return;
+	*link = p->next;
+	if (p->room)
+		free(p->members.many);
+	free(p);
+	view->n_postings--;
+}
+
+static void index_keys(const struct reconciler *r, const void *object, struct index_key out[INDEXES_MAX])
+{
+	memset(out, 0, INDEXES_MAX * sizeof(*out));
+	if (object && r->index)
+		r->index(object, out);
+}
+
+/* Swaps the record in. Postings are touched only where the index key moved: most updates move none. A posting borrows its
+ * atoms from records, so the new record's membership comes first. */
+static void swap(struct cache *cache, enum kind_id kind, struct entry *e, void *record)
+{
+	const struct kind *k = &kinds[kind];
+	struct store *store = &cache->view.stores[kind];
+	struct index_key before[INDEXES_MAX], after[INDEXES_MAX];
+	void *old = e->object;
+
+	index_keys(k->reconciler, old, before);
+	index_keys(k->reconciler, record, after);
+	for (unsigned i = 0; i < k->reconciler->n_indexes; i++) {
+		if (before[i].scope == after[i].scope && before[i].value == after[i].value)
+			continue;
+		if (after[i].value)
+			posting_add(&cache->view, kind, i, after[i], e);
+		if (before[i].value)
+			posting_remove(&cache->view, kind, i, before[i], e);
+	}
+	e->object = record;
+	if (record)
+		store->bytes += record_size(record);
+	if (old)
+		store->bytes -= record_size(old);
+	cache->listener.changed(cache->listener.context, kind, old, record);
+	if (old)
+		record_free(cache->codec, k->resource, old);
+}
+
+/* ---- our own writes ---- */
+
+static struct aside *aside_of(struct entry *e)
+{
+	if (!e->aside)
+		e->aside = memory_alloc(sizeof(*e->aside));
+	return e->aside;
+}
+
+/* Someone must read it at the server; the listener sees to that. */
+static void mark_doubtful(struct cache *cache, enum kind_id kind, struct entry *e)
+{
+	struct aside *a = aside_of(e);
+
+	if (a->flight == AWAITING)
+		cache->awaiting--;
+	a->flight = IN_STEP;
+	a->doubtful = true;
+	cache->listener.doubtful(cache->listener.context, entry_key(kind, e));
+}
+
+static void note(struct aside *a, const char *version)
+{
+	if (a->n_noted == NOTED_MAX || strlen(version) >= VERSION_SIZE)
+		a->blurred = true;
+	else
+		memcpy(a->noted[a->n_noted++], version, strlen(version) + 1);
+}
+
+/* Does this piece of news from the watch apply? */
+static bool is_news(struct cache *cache, struct entry *e, const char *version)
+{
+	struct aside *a = e->aside;
+
+	if (!a || a->flight == IN_STEP)
+		return true;
+	if (a->flight == FLYING) {
+		note(a, version);
+		return true;
+	}
+	if (strcmp(a->awaited, version) != 0)
+		return false; /* older than what we wrote and hold */
+	a->flight = IN_STEP;
+	cache->awaiting--;
+	return false; /* it is what we hold */
+}
+
+static void set_object(struct cache *cache, enum kind_id kind, struct entry *e, void *record)
+{
+	const struct object *old = e->object, *new = record;
+
+	if (old && strcmp(old->uid, new->uid) != 0)
+		swap(cache, kind, e, NULL); /* another object that has the name now */
+	swap(cache, kind, e, record);
+}
+
+void cache_put(struct cache *cache, enum kind_id kind, void *record)
+{
+	const struct object *new = record;
+	struct store *store = &cache->view.stores[kind];
+	struct entry *e = find_or_add(cache, (struct key){ .kind = (uint8_t)kind, .ns = new->ns, .name = new->name });
+	const struct object *old = e->object;
+
+	e->mark = store->mark;
+	if (store->listing && e->aside && e->aside->flight == FLYING)
+		e->aside->blurred = true; /* a list skips versions, so ours may be older than what it brings */
+	if (old && strcmp(old->resource_version, new->resource_version) == 0) {
+		is_news(cache, e, new->resource_version); /* a list or a replayed event repeats what we hold */
+		record_free(cache->codec, kinds[kind].resource, record);
+	} else if (!is_news(cache, e, new->resource_version)) {
+		record_free(cache->codec, kinds[kind].resource, record);
+		if (store->listing) /* the list may be older than our write, or newer and the awaited event never comes */
+			mark_doubtful(cache, kind, e);
+	} else {
+		set_object(cache, kind, e, record);
+	}
+	tidy(cache, kind, e);
+}
+
+static void remove_object(struct cache *cache, enum kind_id kind, struct entry *e)
+{
+	if (e->aside && e->aside->flight == AWAITING) {
+		e->aside->flight = IN_STEP;
+		cache->awaiting--;
+	} else if (e->aside && e->aside->flight == FLYING) {
+		e->aside->blurred = true;
+	}
+	if (e->object)
+		swap(cache, kind, e, NULL);
+	tidy(cache, kind, e);
+}
+
+void cache_delete(struct cache *cache, struct key key, const char *uid)
+{
+	struct entry *e = find(&cache->view, key.kind, key.ns, key.name);
+	const struct object *object = e ? e->object : NULL;
+
+	if (!e)
+		return;
+	if (object && strcmp(object->uid, uid) != 0)
+		return; /* we hold its successor already, from the answer to our own create */
+	remove_object(cache, key.kind, e);
+}
+
+void cache_drop(struct cache *cache, struct key key)
+{
+	struct entry *e = find(&cache->view, key.kind, key.ns, key.name);
+
+	if (e)
+		remove_object(cache, key.kind, e);
+}
+
+void cache_list_begin(struct cache *cache, enum kind_id kind)
+{
+	static const uint32_t never = 0;
+	struct store *store = &cache->view.stores[kind];
+
+	if (++store->mark == never)
+		store->mark = 1;
+	store->listing = true;
+}
+
+void cache_list_end(struct cache *cache, enum kind_id kind)
+{
+	struct store *store = &cache->view.stores[kind];
+
+	store->listing = false;
+	for (size_t i = 0; i < store->n_buckets; i++) {
+		for (struct entry *e = store->buckets[i], *next; e; e = next) {
+			next = e->next;
+			if (e->mark == store->mark || !e->object)
+				continue;
+			if (e->aside && e->aside->flight == FLYING)
+				e->aside->blurred = true;
+			else if (e->aside && e->aside->flight == AWAITING)
+				mark_doubtful(cache, kind, e);
+			else
+				remove_object(cache, kind, e);
+		}
+	}
+}
+
+void cache_write_begin(struct cache *cache, struct key key)
+{
+	struct aside *a = aside_of(find_or_add(cache, key));
+
+	if (a->flight == AWAITING)
+		cache->awaiting--; /* the answer will name a newer version to await */
+	a->flight = FLYING;
+	a->n_noted = 0;
+	a->blurred = a->doubtful = false;
+}
+
+static bool was_noted(const struct aside *a, const char *version)
+{
+	for (unsigned i = 0; i < a->n_noted; i++)
+		if (strcmp(a->noted[i], version) == 0)
+			return true;
+	return false;
+}
+
+void cache_write_end(struct cache *cache, struct key key, void *record)
+{
+	struct entry *e = find(&cache->view, key.kind, key.ns, key.name);
+	struct aside *a = e->aside;
+	const struct object *new = record, *old = e->object;
+
+	a->flight = IN_STEP;
+	if (!record) {
+		tidy(cache, key.kind, e);
+		return;
+	}
+	if ((old && strcmp(old->resource_version, new->resource_version) == 0) || was_noted(a, new->resource_version)) {
+		/* The watch was faster, or nothing changed: what we hold is this version or a newer one. */
+		record_free(cache->codec, kinds[key.kind].resource, record);
+	} else if (a->blurred || strlen(new->resource_version) >= VERSION_SIZE) {
+		record_free(cache->codec, kinds[key.kind].resource, record);
+		mark_doubtful(cache, key.kind, e);
+	} else {
+		memcpy(a->awaited, new->resource_version, strlen(new->resource_version) + 1);
+		a->flight = AWAITING;
+		cache->awaiting++;
+		set_object(cache, key.kind, e, record);
+	}
+	tidy(cache, key.kind, e);
+}
+
+void cache_write_lost(struct cache *cache, struct key key)
+{
+	struct entry *e = find(&cache->view, key.kind, key.ns, key.name);
+
+	e->aside->flight = IN_STEP;
+	e->aside->doubtful = true; /* the caller knows, and will come back after its back-off */
+}
+
+void cache_read_missing(struct cache *cache, struct key key)
+{
+	struct entry *e = find(&cache->view, key.kind, key.ns, key.name);
+	bool quiet = !e->aside->n_noted && !e->aside->blurred;
+
+	e->aside->flight = IN_STEP;
+	if (quiet)
+		remove_object(cache, key.kind, e);
+	else /* it came back while we asked, and the watch told us */
+		tidy(cache, key.kind, e);
+}
+
+bool cache_is_doubtful(const struct cache *cache, struct key key)
+{
+	const struct entry *e = find(&cache->view, key.kind, key.ns, key.name);
+
+	return e && e->aside && e->aside->doubtful;
+}
+
+void cache_provider_answered(struct cache *cache, struct key key, const struct provider_result *result)
+{
+	struct entry *e = find(&cache->view, key.kind, key.ns, key.name);
+	struct aside *a;
+
+	if (!e || !e->object)
+		return;
+	a = aside_of(e);
+	if (!a->answer)
+		a->answer = memory_alloc(sizeof(*a->answer));
+	*a->answer = *result;
+}
+
+/* ---- reading ---- */
+
+const void *view_get(const struct view *view, enum kind_id kind, atom_t ns, atom_t name)
+{
+	const struct entry *e = find(view, kind, ns, name);
+
+	return e ? e->object : NULL;
+}
+
+struct postings view_find(const struct view *view, enum kind_id kind, unsigned index, atom_t scope, atom_t value)
+{
+	const struct posting *p = value && view->n_postings ? *posting_link(view, kind, index, scope, value) : NULL;
+
+	if (!p)
+		return (struct postings){ 0 };
+	return (struct postings){ .items = p->room ? p->members.many : &p->members.one, .n = p->n };
+}
+
+const void *entry_object(const struct entry *e)
+{
+	return e->object;
+}
+
+void view_each(const struct view *view, enum kind_id kind, void (*visit)(void *context, const void *object), void *context)
+{
+	const struct store *store = &view->stores[kind];
+
+	for (size_t i = 0; i < store->n_buckets; i++)
+		for (const struct entry *e = store->buckets[i]; e; e = e->next)
+			if (e->object)
+				visit(context, e->object);
+}
+
+const struct settings *view_settings(const struct view *view)
+{
+	return view->settings;
+}
+
+const struct provider_result *view_provider_result(const struct view *view, struct key method)
+{
+	const struct entry *e = find(view, method.kind, method.ns, method.name);
+
+	return e && e->aside ? e->aside->answer : NULL;
+}
+
+void cache_each_key(const struct cache *cache, enum kind_id kind, void (*visit)(void *context, struct key), void *context)
+{
+	const struct store *store = &cache->view.stores[kind];
+
+	for (size_t i = 0; i < store->n_buckets; i++)
+		for (const struct entry *e = store->buckets[i]; e; e = e->next)
+			visit(context, entry_key(kind, e));
+}
+
+/* ---- the whole ---- */
+
+struct cache *cache_new(struct atoms *atoms, struct codec *codec, const struct settings *settings, struct cache_listener listener)
+{
+	struct cache *cache = memory_alloc(sizeof(*cache));
+
+	cache->atoms = atoms;
+	cache->codec = codec;
+	cache->listener = listener;
+	cache->view.settings = settings;
+	postings_grow(&cache->view);
+	return cache;
+}
+
+void cache_free(struct cache *cache)
+{
+	if (!cache)
+		return;
+	for (unsigned kind = 0; kind < KIND_COUNT; kind++) {
+		struct store *store = &cache->view.stores[kind];
+
+		for (size_t i = 0; i < store->n_buckets; i++) {
+			for (struct entry *e = store->buckets[i], *next; e; e = next) {
+				next = e->next;
+				if (e->object)
+					record_free(cache->codec, kinds[kind].resource, e->object);
+				aside_free(cache, e);
+				atom_unref(cache->atoms, e->ns);
+				atom_unref(cache->atoms, e->name);
+				free(e);
+			}
+		}
+		free(store->buckets);
+	}
+	for (size_t i = 0; i < cache->view.n_buckets; i++) {
+		for (struct posting *p = cache->view.buckets[i], *next; p; p = next) {
+			next = p->next;
+			if (p->room)
+				free(p->members.many);
+			free(p);
+		}
+	}
+	free(cache->view.buckets);
+	free(cache);
+}
+
+const struct view *cache_view(const struct cache *cache)
+{
+	return &cache->view;
+}
+
+void cache_stats(const struct cache *cache, struct cache_stats *out)
+{
+	*out = (struct cache_stats){ .awaiting = cache->awaiting };
+	for (unsigned kind = 0; kind < KIND_COUNT; kind++) {
+		out->objects[kind] = cache->view.stores[kind].n;
+		out->bytes[kind] = cache->view.stores[kind].bytes;
+	}
+}

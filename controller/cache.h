@@ -1,0 +1,70 @@
+/*
+ * What we know of the cluster: one record an object, by key and by index (view.h reads it). Knows nothing of queues, sockets
+ * or time; tells one listener of each change, after it can be seen.
+ *
+ * Read your writes. A watch lags behind the answers to our own requests, and a resourceVersion may not be compared by size. So
+ * for every request about a key the cache keeps what it needs to tell old news from new:
+ *
+ *      write_begin           write_end, answer at version X              event at version X
+ *   ───────┬──────────────────────────┬───────────────────────────────────────────┬──────────►
+ *          │ FLYING: events apply,    │ AWAITING X: events of the key are older   │ in step again
+ *          │ their versions are noted │ than X, and dropped                       │
+ *                                     └─ X was among the noted ones: nothing to await, events were newer
+ * Where a relist or too many events blur that, the key is marked doubtful: read it at the server before deciding on it.
+ */
+#ifndef TOLLGATE_CACHE_H
+#define TOLLGATE_CACHE_H
+
+#include "codec.h"
+#include "kind.h"
+#include "view.h"
+
+struct cache;
+
+struct cache_listener {
+	void *context;
+	/* old NULL: added; new NULL: gone. Both are records of that kind, borrowed. Must not change the cache. */
+	void (*changed)(void *context, enum kind_id, const void *old, const void *new);
+	/* A key became doubtful without a change to its object. Atoms borrowed. */
+	void (*doubtful)(void *context, struct key);
+};
+
+struct cache_stats {
+	size_t objects[KIND_COUNT], bytes[KIND_COUNT];
+	size_t awaiting; /* keys whose last write the watch has not shown yet */
+};
+
+/* All three are borrowed and outlive the cache. */
+struct cache *cache_new(struct atoms *, struct codec *, const struct settings *, struct cache_listener);
+void cache_free(struct cache *);
+const struct view *cache_view(const struct cache *);
+void cache_stats(const struct cache *, struct cache_stats *);
+
+/* A record from a list or a watch's ADDED or MODIFIED; taken. Another UID under the same key is a delete and an add. */
+void cache_put(struct cache *, enum kind_id, void *record);
+/* A watch's DELETED: only if the cached object has that UID. */
+void cache_delete(struct cache *, struct key, const char *uid);
+/* An object that cannot be read any more: not known is safer than known wrongly. */
+void cache_drop(struct cache *, struct key);
+
+/* A list from its first page to its end: what was not put in between is gone. A begin without an end changes nothing. */
+void cache_list_begin(struct cache *, enum kind_id);
+void cache_list_end(struct cache *, enum kind_id);
+
+/* Around every request about a key, one at a time a key. record: the object as the answer shows it, taken, or NULL when the
+ * answer has none. */
+void cache_write_begin(struct cache *, struct key);
+void cache_write_end(struct cache *, struct key, void *record);
+/* The answer was lost, the write may or may not have been applied: the key is doubtful, and the listener is not told. */
+void cache_write_lost(struct cache *, struct key);
+/* Ends a read that answered: there is no such object. */
+void cache_read_missing(struct cache *, struct key);
+bool cache_is_doubtful(const struct cache *, struct key);
+
+/* Keeps a copy for view_provider_result until the object goes. The texts in it must be static. */
+void cache_provider_answered(struct cache *, struct key, const struct provider_result *);
+
+/* Every key of a kind. */
+void cache_each_key(const struct cache *, enum kind_id, void (*visit)(void *context, struct key), void *context);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * Bytes from the API server in, pieces of JSON out: the lines of a watch, the items of a list, a whole body. Cuts where the syntax
+ * says so, wherever the chunks end, and drops on the way what no one may store: metadata.managedFields becomes null, and the
+ * annotation kubectl.kubernetes.io/last-applied-configuration "". Neither is ever buffered. No sockets, no JSON library.
+ */
+#ifndef TOLLGATE_FRAME_H
+#define TOLLGATE_FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+
+enum frame_mode {
+	FRAME_LINES, /* a watch: every line is one JSON object */
+	FRAME_LIST,  /* a list: every element of the top-level "items" is one slice, the rest is the envelope */
+	FRAME_WHOLE, /* single objects and error bodies, which need not be JSON: one slice at the end, empty if nothing came */
+};
+
+enum slice_type {
+	SLICE_LINE,     /* without its newline; blank lines are left out */
+	SLICE_ITEM,     /* as they come, before the list is known to be complete */
+	SLICE_ENVELOPE, /* last, from frame_finish: the top-level object with "items":[] */
+	SLICE_WHOLE,
+};
+
+enum { FRAME_DEPTH_MAX = 64 };
+
+/* The text is valid during the call, NUL-terminated for convenience, and may hold NULs of its own. It is framed, not judged: only
+ * the JSON library knows whether it is JSON. -1 stops the frame; must not call it back. */
+typedef int frame_emit(void *context, enum slice_type type, const char *text, size_t len);
+
+struct frame_text {
+	char *at;
+	size_t len, size;
+};
+
+/* Embedded by its owner, who looks at none of this. */
+struct frame {
+	enum frame_mode mode;
+	size_t slice_limit;                /* bytes in a slice, after dropping */
+	uint64_t consumed;                 /* bytes of the body before the present chunk */
+	struct frame_text slice, envelope; /* what of them has come so far; envelope: LIST only */
+	size_t token_at;                   /* where the present key, or the value of "items", starts in its text */
+	uint8_t state;                     /* enum state in frame.c */
+	uint8_t next;                      /* enum place of the value to come */
+	uint8_t depth;                     /* open containers */
+	uint8_t drop_depth;                /* depth around the value being dropped */
+	bool dropping;                     /* inside a value that is not kept */
+	bool keeping;                      /* bytes belong to a slice or the envelope: neither dropped nor between slices */
+	bool in_item;                      /* LIST: they belong to the slice */
+	bool in_key, escaped, has_items;
+	uint8_t stack[FRAME_DEPTH_MAX];    /* of each open container: its place, and whether it is an array */
+};
+
+void frame_init(struct frame *, enum frame_mode, size_t slice_limit);
+/* Ready for another body. Small buffers are kept. */
+void frame_reset(struct frame *, enum frame_mode);
+void frame_close(struct frame *);
+
+/* Calls emit for what is complete. -1: emit said so (err is then its business), or ERROR_INVALID: deeper than FRAME_DEPTH_MAX, a
+ * slice over its limit, or a list that is none; the frame then takes nothing until it is reset. A bad line or a bad whole is
+ * passed on as it is, so that it can be reported with its text. */
+int frame_push(struct frame *, const char *data, size_t len, frame_emit *emit, void *context, struct error *err) must_check;
+/* The body has ended: emits envelope or whole. ERROR_RETRY `truncated`: a line without its newline, a list without its end. */
+int frame_finish(struct frame *, frame_emit *emit, void *context, struct error *err) must_check;
+
+#endif

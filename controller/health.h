@@ -1,0 +1,21 @@
+/*
+ * Answers of the health and metrics addresses: /healthz /livez /readyz (with ?verbose), /metrics in Prometheus' text format.
+ * Reads counters, changes nothing.
+ */
+#ifndef TOLLGATE_HEALTH_H
+#define TOLLGATE_HEALTH_H
+
+#include "http.h"
+#include "manager.h"
+#include "server.h"
+
+struct health {
+	const struct manager *manager;
+	const struct http *http;
+	bool stopping; /* readiness fails first */
+};
+
+void health_handle(void *health, const struct server_request *, struct server_reply *);
+void metrics_handle(void *health, const struct server_request *, struct server_reply *);
+
+#endif

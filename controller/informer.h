@@ -1,0 +1,57 @@
+/*
+ * Keeps the cache in step with the server for one kind: carries out what watch.c decides, over the port, and passes what arrives
+ * through frame and codec into the cache.
+ */
+#ifndef TOLLGATE_INFORMER_H
+#define TOLLGATE_INFORMER_H
+
+#include "cache.h"
+#include "frame.h"
+#include "port.h"
+#include "watch.h"
+
+struct informer_stats {
+	uint64_t lists, watches, events, bytes, failures;
+	uint64_t unreadable;     /* objects that the codec could not read */
+	int64_t heard_at;        /* monotonic: the last byte from the server */
+};
+
+struct informer_listener {
+	void *context;
+	/* The list or stream failed with err (NULL: it answered well after a failure, or for the first time). */
+	void (*state)(void *context, enum kind_id, const struct error *err);
+	/* An object that cannot be read; the message names it and the field. */
+	void (*unreadable)(void *context, enum kind_id, const struct error *err);
+};
+
+struct informer {
+	enum kind_id kind;
+	const struct port *port;
+	struct cache *cache;
+	struct codec *codec;
+	struct atoms *atoms;
+	const char *ns; /* watch only this namespace; NULL = all */
+	struct informer_listener listener;
+	struct watch watch;
+	struct call *call;
+	enum watch_do doing;
+	struct frame frame;      /* the 200 body: items or events */
+	struct frame error_body; /* any other body */
+	bool error_body_begun, answered;
+	struct error error;      /* from within the body: an ERROR event, or a body that can't be read */
+	struct wire_list page;   /* the envelope of the page, once read */
+	bool page_complete;
+	struct informer_stats stats;
+};
+
+/* Everything is borrowed and outlives the informer. */
+void informer_init(struct informer *, enum kind_id, const struct port *, struct cache *, struct codec *, struct atoms *, const char *ns,
+		   struct informer_listener);
+void informer_start(struct informer *);
+/* When it wants informer_tick at the latest (monotonic), or INT64_MAX. */
+int64_t informer_due(const struct informer *);
+void informer_tick(struct informer *);
+bool informer_synced(const struct informer *);
+void informer_close(struct informer *);
+
+#endif

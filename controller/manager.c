@@ -1,0 +1,258 @@
+/*
+ * Owns: the runtime's parts and their wiring, the state of the server as people are told it, and when deciding may begin.
+ * Must not know: kinds by name, curl, libuv.
+ * Invariant: nothing is decided before every kind has been listed once: an object not seen yet is not an object that is missing.
+ */
+#include "manager.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	DRAIN_BUDGET_MS = 5,             /* then the loop looks at its sockets */
+	RESYNC_MS = 10 * 3600 * 1000,    /* controller-runtime's SyncPeriod, +- 10 % */
+	UNREADABLE_EVERY_MS = 1000,
+};
+
+static int64_t mono(const struct manager *m)
+{
+	return m->config.port->monotonic_ms(m->config.port->self);
+}
+
+/* ---- what the cache says ---- */
+
+static void enqueue(void *context, struct key key)
+{
+	struct manager *m = context;
+
+	/* What the first lists bring can wait behind what people do now. */
+	queue_add(m->queue, key, m->synced ? PRIORITY_HIGH : PRIORITY_LOW, mono(m));
+}
+
+static void on_changed(void *context, enum kind_id kind, const void *old, const void *new)
+{
+	struct manager *m = context;
+	const struct key_sink sink = { .context = m, .add = enqueue };
+
+	kinds[kind].reconciler->changed(cache_view(m->cache), old, new, &sink);
+}
+
+/* ---- what the server's state is, for people ---- */
+
+static void say_missing(struct manager *m)
+{
+	char names[1024] = "";
+	uint32_t missing = 0;
+	size_t used = 0;
+
+	for (unsigned k = 0; k < KIND_COUNT; k++) {
+		if (m->states[k] == KIND_UNHEARD)
+			return; /* wait for all, so that one line names them all */
+		if (m->states[k] != KIND_MISSING)
+			continue;
+		missing |= 1u << k;
+		used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s.%s", used ? ", " : "",
+					 kinds[k].resource->plural, kinds[k].resource->group);
+		if (used >= sizeof(names))
+			used = sizeof(names) - 1;
+	}
+	if (missing & ~m->missing_said)
+		log_warn(m->config.log, "waiting: custom resource definitions are missing; install them with: kubectl apply -f crds/",
+			 "missing", names);
+	else if (!missing && m->missing_said)
+		log_info(m->config.log, "all custom resource definitions are there");
+	m->missing_said = missing ? m->missing_said | missing : 0; /* no line for each one that turns up */
+}
+
+static enum kind_state state_of(const struct error *err)
+{
+	if (!err)
+		return KIND_FINE;
+	if (err->class == ERROR_NOT_FOUND)
+		return KIND_MISSING;
+	return err->class == ERROR_FORBIDDEN ? KIND_REFUSED : KIND_FAILING;
+}
+
+static void on_state(void *context, enum kind_id kind, const struct error *err)
+{
+	struct manager *m = context;
+	enum kind_state now = state_of(err), before = m->states[kind];
+	bool no_answer = err && !err->code && err->class == ERROR_RETRY;
+
+	if (no_answer && !m->unreachable)
+		log_warn(m->config.log, "API server does not answer; trying again with back-off", "server", m->config.source, "error",
+			 err->message);
+	else if (!no_answer && m->unreachable)
+		log_info(m->config.log, "API server answers again", "server", m->config.source);
+	if (!no_answer && now != before) {
+		if (now == KIND_REFUSED)
+			log_warn(m->config.log, "not allowed to list or watch; check the credentials and the role of this account",
+				 "resource", kinds[kind].resource->plural, "error", err->message);
+		else if (now == KIND_FAILING)
+			log_warn(m->config.log, "list or watch failed; trying again with back-off", "resource", kinds[kind].resource->plural,
+				 "error", err->message);
+		else if (now == KIND_FINE && before != KIND_UNHEARD && before != KIND_MISSING)
+			log_info(m->config.log, "list and watch go on", "resource", kinds[kind].resource->plural);
+	}
+	m->unreachable = no_answer;
+	/* No answer is the server's state, said once for all kinds; what a kind was before is still to be told apart. */
+	if (!no_answer)
+		m->states[kind] = now;
+	say_missing(m);
+}
+
+static void on_unreadable(void *context, enum kind_id kind, const struct error *err)
+{
+	struct manager *m = context;
+	int64_t now = mono(m);
+
+	(void)kind;
+	/* The counter has them all; the log names at least one a second. */
+	if (m->unreadable_said_at && now - m->unreadable_said_at < UNREADABLE_EVERY_MS) {
+		log_debug(m->config.log, "object cannot be read and is left alone", "object", err->message);
+		return;
+	}
+	m->unreadable_said_at = now;
+	log_error(m->config.log, "object cannot be read and is left alone", "object", err->message);
+}
+
+/* ---- providers ---- */
+
+/* Built-in payment providers, by name. One that needs the network answers false here, and later through the cache. */
+static bool ask_provider(const struct provider_request *request, struct provider_result *result)
+{
+	if (strcmp(request->provider, PROVIDER_SANDBOX) != 0)
+		return false;
+	*result = sandbox_answer(request);
+	return true;
+}
+
+/* ---- the life of it ---- */
+
+static void check_sync(struct manager *m, int64_t now)
+{
+	char waiting[512] = "";
+	size_t used = 0;
+	bool stuck = false;
+
+	if (m->synced)
+		return;
+	for (unsigned k = 0; k < KIND_COUNT; k++) {
+		if (informer_synced(&m->informers[k]))
+			continue;
+		used += (size_t)snprintf(waiting + used, sizeof(waiting) - used, "%s%s", used ? ", " : "", kinds[k].resource->plural);
+		if (used >= sizeof(waiting))
+			used = sizeof(waiting) - 1;
+		/* A server that is away, refuses us or lacks the CRD is waited for: each of these has been said and may pass. */
+		stuck |= !m->unreachable && (m->states[k] == KIND_UNHEARD || m->states[k] == KIND_FINE);
+	}
+	if (!used) {
+		struct cache_stats stats;
+		char objects[32];
+		size_t total = 0;
+
+		cache_stats(m->cache, &stats);
+		for (unsigned k = 0; k < KIND_COUNT; k++)
+			total += stats.objects[k];
+		snprintf(objects, sizeof(objects), "%zu", total);
+		m->synced = m->dispatch.open = true;
+		log_info(m->config.log, "caches are in step, deciding begins", "objects", objects);
+	} else if (stuck && now - m->started_at > m->config.cache_sync_timeout_ms) {
+		m->failed = true;
+		log_error(m->config.log, "caches did not get in step in time; see --cache-sync-timeout", "waiting", waiting);
+	}
+}
+
+static void resync_key(void *context, struct key key)
+{
+	struct manager *m = context;
+
+	if (kinds[key.kind].reconciler->run)
+		queue_add(m->queue, key, PRIORITY_LOW, mono(m));
+}
+
+static void plan_resync(struct manager *m, int64_t now)
+{
+	uint64_t random = m->config.port->random(m->config.port->self);
+
+	m->resync_at = now + RESYNC_MS - RESYNC_MS / 10 + (int64_t)(random % (RESYNC_MS / 5));
+}
+
+static int64_t sooner(int64_t wait, int64_t due, int64_t now)
+{
+	int64_t other = due > now ? due - now : 0;
+
+	return wait < 0 || other < wait ? other : wait;
+}
+
+int64_t manager_drain(struct manager *m)
+{
+	int64_t now = mono(m), wait = -1;
+
+	for (unsigned k = 0; k < KIND_COUNT; k++)
+		if (informer_due(&m->informers[k]) <= now)
+			informer_tick(&m->informers[k]);
+	check_sync(m, now);
+	if (now >= m->resync_at) {
+		plan_resync(m, now);
+		for (unsigned k = 0; k < KIND_COUNT; k++)
+			cache_each_key(m->cache, (enum kind_id)k, resync_key, m);
+	}
+	if (dispatch_run(&m->dispatch, DRAIN_BUDGET_MS))
+		return 0;
+	wait = dispatch_wait_ms(&m->dispatch);
+	for (unsigned k = 0; k < KIND_COUNT; k++)
+		if (informer_due(&m->informers[k]) != INT64_MAX)
+			wait = sooner(wait, informer_due(&m->informers[k]), now);
+	if (!m->synced)
+		wait = sooner(wait, now + 1000, now);
+	return sooner(wait, m->resync_at, now);
+}
+
+void manager_init(struct manager *m, const struct manager_config *config)
+{
+	*m = (struct manager){ .config = *config };
+	m->atoms = atoms_new();
+	m->codec = codec_new(m->atoms, config->settings->project_label);
+	m->cache = cache_new(m->atoms, m->codec, config->settings,
+			     (struct cache_listener){ .context = m, .changed = on_changed, .doubtful = enqueue });
+	m->queue = queue_new(m->atoms);
+	dispatch_init(&m->dispatch, config->port, m->cache, m->queue, config->log, ask_provider);
+	m->writer = writer_new(config->port, m->cache, m->codec, m->atoms, config->max_concurrent_writes,
+			       (struct writer_listener){ .context = &m->dispatch, .finished = dispatch_finished });
+	m->dispatch.writer = m->writer;
+	for (unsigned k = 0; k < KIND_COUNT; k++)
+		informer_init(&m->informers[k], (enum kind_id)k, config->port, m->cache, m->codec, m->atoms, config->ns,
+			      (struct informer_listener){ .context = m, .state = on_state, .unreadable = on_unreadable });
+}
+
+void manager_start(struct manager *m)
+{
+	m->started_at = mono(m);
+	plan_resync(m, m->started_at);
+	for (unsigned k = 0; k < KIND_COUNT; k++)
+		informer_start(&m->informers[k]);
+}
+
+void manager_stop(struct manager *m)
+{
+	m->stopping = true;
+	m->dispatch.open = false;
+}
+
+bool manager_is_idle(const struct manager *m)
+{
+	return writer_stats(m->writer)->in_flight == 0;
+}
+
+void manager_close(struct manager *m)
+{
+	for (unsigned k = 0; k < KIND_COUNT; k++)
+		informer_close(&m->informers[k]);
+	writer_free(m->writer);
+	dispatch_close(&m->dispatch);
+	queue_free(m->queue);
+	cache_free(m->cache);
+	codec_free(m->codec);
+	atoms_free(m->atoms);
+}

@@ -1,0 +1,53 @@
+/*
+ * The runtime put together: informers, cache, queue, dispatch and writer over one port. Neither sockets nor a loop of its own:
+ * main drives it with manager_drain, and so does a simulator.
+ */
+#ifndef TOLLGATE_MANAGER_H
+#define TOLLGATE_MANAGER_H
+
+#include "dispatch.h"
+#include "informer.h"
+#include "log.h"
+
+struct manager_config {
+	const struct port *port;
+	const struct settings *settings;
+	struct log *log;
+	const char *ns;                /* NULL = all namespaces */
+	const char *source;            /* which server, for messages */
+	unsigned max_concurrent_writes;
+	int64_t cache_sync_timeout_ms;
+};
+
+enum kind_state { KIND_UNHEARD = 0, KIND_FINE, KIND_MISSING /* no CRD */, KIND_REFUSED, KIND_FAILING };
+
+struct manager {
+	struct manager_config config;
+	struct atoms *atoms;
+	struct codec *codec;
+	struct cache *cache;
+	struct queue *queue;
+	struct writer *writer;
+	struct dispatch dispatch;
+	struct informer informers[KIND_COUNT];
+	enum kind_state states[KIND_COUNT];
+	bool unreachable;        /* said so; server-wide, so that one line does for all kinds */
+	bool synced, stopping;
+	uint32_t missing_said;   /* kinds whose missing CRD has been named: a set of bits */
+	int64_t started_at, resync_at;
+	int64_t unreadable_said_at;
+	bool failed;             /* cannot go on: main exits 1; the reason is logged */
+};
+
+/* Everything in the config is borrowed. */
+void manager_init(struct manager *, const struct manager_config *);
+void manager_start(struct manager *);
+/* Does what is due. Returns when it wants to be called again at the latest, in milliseconds: 0 = at once, negative = only after
+ * something has happened on the port. */
+int64_t manager_drain(struct manager *);
+/* No new decisions; requests under way may finish. */
+void manager_stop(struct manager *);
+bool manager_is_idle(const struct manager *); /* no request about an object is under way */
+void manager_close(struct manager *);
+
+#endif

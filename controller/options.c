@@ -1,0 +1,487 @@
+/*
+ * The command line and the file behind --config. A setting is one row of FLAGS; getopt_long, --help, the file's keys and the
+ * defaults walk the rows. Must not know what a setting does. Invariant: whatever is in struct options has passed its row's check,
+ * and each text in it is its own.
+ */
+#include "options.h"
+
+#include <getopt.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "memory.h"
+#include "yamldoc.h"
+
+#ifndef TOLLGATE_VERSION
+#define TOLLGATE_VERSION "dev"
+#endif
+
+enum { WRITES_MAX = 256, TIMEOUT_MAX_S = 24 * 60 * 60, SHOWN_MAX = 64 };
+
+/* Sets a member from text. NULL, or what the text should have been, to be read after "is not". */
+typedef const char *setter(void *member, const char *text);
+
+static setter set_text, set_namespace, set_address, set_writes, set_level, set_format, set_label, set_switch, set_rebind, set_seconds;
+
+/* FLAG(name, argument, setter, member, default, help). No default: empty, or decided in set_defaults. --help puts the default
+ * after a help that does not speak of it. */
+#define FLAGS(FLAG) \
+	FLAG("kubeconfig", " FILE", set_text, kubeconfig, NULL, "else $KUBECONFIG, the Pod's, ~/.kube/config") \
+	FLAG("context", " NAME", set_text, context, NULL, "context of the kubeconfig") \
+	FLAG("namespace", " NAME", set_namespace, ns, NULL, "watch only this one (default: all)") \
+	FLAG("metrics-bind-address", " ADDR", set_address, metrics_bind_address, ":8080", "serve /metrics here, 0 = off") \
+	FLAG("health-probe-bind-address", " ADDR", set_address, health_probe_bind_address, ":8081", "/healthz and /readyz, 0=off") \
+	FLAG("config", " FILE", set_text, config_file, NULL, "these settings as YAML; flags win") \
+	FLAG("max-concurrent-writes", " N", set_writes, max_concurrent_writes, "32", "writes in flight, 1-256") \
+	FLAG("log-level", " LEVEL", set_level, log_level, "info", "error, warn, info or debug") \
+	FLAG("log-format", " FORMAT", set_format, log_format, NULL, "json or text (default: text on a terminal)") \
+	FLAG("project-label", " KEY", set_label, project_label, PROJECT_LABEL_DEFAULT, "label that makes a Namespace a project's") \
+	FLAG("enable-sandbox-provider", "[=BOOL]", set_switch, sandbox, "false", "pretend to charge, for demos") \
+	FLAG("rebind", " POLICY", set_rebind, rebind, "Supersede", "Supersede (default) or Reject, if bound") \
+	FLAG("leader-elect", "[=BOOL]", set_switch, leader_elect, "false", "accepted, without effect yet") \
+	FLAG("cache-sync-timeout", " TIME", set_seconds, cache_sync_timeout_s, "2m", "exit if not synced by then")
+
+struct flag {
+	const char *name, *argument; /* the argument with what joins it to the name */
+	setter *set;
+	size_t member;
+	const char *preset, *help;
+};
+
+static const struct flag flags[] = {
+#define FLAG(name, argument, set, member, preset, help) { name, argument, set, offsetof(struct options, member), preset, help },
+	FLAGS(FLAG)
+#undef FLAG
+};
+
+enum { N_FLAGS = sizeof(flags) / sizeof(flags[0]), HELP = N_FLAGS, VERSION, N_ALL, FIRST_VALUE = 256 };
+
+static const char *const more_names[] = { "help", "version" };
+
+static const char *name_of(int flag)
+{
+	return flag < N_FLAGS ? flags[flag].name : more_names[flag - N_FLAGS];
+}
+
+/* --- values --- */
+
+static const char *set_text(void *member, const char *text)
+{
+	char **own = member;
+
+	free(*own);
+	*own = *text != '\0' ? memory_strdup(text) : NULL;
+	return NULL;
+}
+
+static bool is_one_of(char c, const char *others)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c != '\0' && strchr(others, c) != NULL);
+}
+
+static bool begins_and_ends_alphanumeric(const char *text, size_t len, const char *upper)
+{
+	return len > 0 && is_one_of(text[0], upper) && is_one_of(text[len - 1], upper);
+}
+
+static bool is_dns_label(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!is_one_of(text[i], "-"))
+			return false;
+	return len <= 63 && begins_and_ends_alphanumeric(text, len, "");
+}
+
+/* apimachinery's IsQualifiedName: [dns-subdomain/]name. */
+static bool is_label_key(const char *text)
+{
+	static const char upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	const char *slash = strchr(text, '/'), *name = slash != NULL ? slash + 1 : text;
+
+	if (slash != NULL) {
+		if (slash - text > 253)
+			return false;
+		for (const char *part = text, *end; part <= slash; part = end + 1) {
+			end = part + strcspn(part, "./");
+			if (!is_dns_label(part, (size_t)(end - part)))
+				return false;
+		}
+	}
+	for (const char *at = name; *at != '\0'; at++)
+		if (!is_one_of(*at, "-_.") && strchr(upper, *at) == NULL)
+			return false;
+	return strlen(name) <= 63 && begins_and_ends_alphanumeric(name, strlen(name), upper);
+}
+
+static const char *set_namespace(void *member, const char *text)
+{
+	if (*text != '\0' && !is_dns_label(text, strlen(text)))
+		return "the name of a namespace";
+	return set_text(member, text);
+}
+
+static const char *set_label(void *member, const char *text)
+{
+	return is_label_key(text) ? set_text(member, text) : "a label key such as example.com/project";
+}
+
+/* Whether it can be listened on is server.c's to say. */
+static const char *set_address(void *member, const char *text)
+{
+	if (strcmp(text, "0") != 0 && strchr(text, ':') == NULL)
+		return "an address such as :8080 or 127.0.0.1:8080, or 0 for none";
+	return set_text(member, text);
+}
+
+/* The decimal number at *text, which moves past it; -1 if there is none, or one beyond max. */
+static long take_number(const char **text, long max)
+{
+	long number = 0;
+	const char *at = *text;
+
+	for (; *at >= '0' && *at <= '9'; at++) {
+		number = number * 10 + (*at - '0');
+		if (number > max)
+			return -1;
+	}
+	if (at == *text)
+		return -1;
+	*text = at;
+	return number;
+}
+
+static const char *set_writes(void *member, const char *text)
+{
+	long number = take_number(&text, WRITES_MAX);
+
+	if (number < 1 || *text != '\0')
+		return "a number from 1 to 256";
+	*(long *)member = number;
+	return NULL;
+}
+
+static const char *set_seconds(void *member, const char *text)
+{
+	static const char wanted[] = "a time from 1s to 24h such as 90, 90s, 2m or 1h30m";
+	const char *at = text;
+	long seconds = 0;
+
+	do {
+		long number = take_number(&at, TIMEOUT_MAX_S);
+		bool alone = *at == '\0' && seconds == 0 && strpbrk(text, "hms") == NULL;
+
+		if (number < 0 || (!alone && (*at == '\0' || strchr("hms", *at) == NULL)))
+			return wanted;
+		seconds += number * (*at == 'h' ? 3600 : *at == 'm' ? 60 : 1);
+		at += !alone;
+		if (seconds > TIMEOUT_MAX_S)
+			return wanted;
+	} while (*at != '\0');
+	if (seconds < 1)
+		return wanted;
+	*(long *)member = seconds;
+	return NULL;
+}
+
+static const char *set_switch(void *member, const char *text)
+{
+	if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+		return "true or false";
+	*(bool *)member = *text == 't';
+	return NULL;
+}
+
+static const char *set_level(void *member, const char *text)
+{
+	return log_level_parse(text, member) == 0 ? NULL : "one of error, warn, info, debug";
+}
+
+static const char *set_format(void *member, const char *text)
+{
+	return log_format_parse(text, member) == 0 ? NULL : "json or text";
+}
+
+static const char *set_rebind(void *member, const char *text)
+{
+	if (strcmp(text, "Supersede") != 0 && strcmp(text, "Reject") != 0)
+		return "Supersede or Reject";
+	*(enum rebind *)member = *text == 'S' ? REBIND_SUPERSEDE : REBIND_REJECT;
+	return NULL;
+}
+
+static const char *set(struct options *options, const struct flag *flag, const char *text)
+{
+	return flag->set((char *)options + flag->member, text);
+}
+
+/* --- what is said when something is wrong --- */
+
+/* Someone's text within a message: one line, and not the whole message. */
+struct shown {
+	char text[SHOWN_MAX + sizeof("...")];
+};
+
+static struct shown shown(const char *text, size_t len)
+{
+	struct shown shown;
+	size_t n = len < SHOWN_MAX ? len : SHOWN_MAX;
+
+	if (n < len)
+		while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+			n--;
+	for (size_t i = 0; i < n; i++)
+		shown.text[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i];
+	strcpy(shown.text + n, n < len ? "..." : "");
+	return shown;
+}
+
+/* Insertions, deletions and replacements that make one of the other; texts longer than a flag can be are far from all. */
+static size_t distance(const char *a, size_t a_len, const char *b)
+{
+	size_t row[SHOWN_MAX + 1], b_len = strlen(b);
+
+	if (a_len > SHOWN_MAX || b_len > SHOWN_MAX)
+		return SHOWN_MAX;
+	for (size_t j = 0; j <= b_len; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= a_len; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= b_len; j++) {
+			size_t best = diagonal + (a[i - 1] != b[j - 1]);
+
+			diagonal = row[j];
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			row[j] = best;
+		}
+	}
+	return row[b_len];
+}
+
+/* The flag that was probably meant: up to three letters off and at least half right, or begun with; NULL if none or many are. */
+static const char *nearest(const char *name, size_t len, int n_names)
+{
+	const char *near = NULL;
+	size_t least = len / 2 < 3 ? len / 2 : 3, begun = 0;
+
+	for (int i = 0; i < n_names; i++) {
+		size_t off = distance(name, len, name_of(i));
+
+		if (off <= least && len > 1) {
+			least = off > 0 ? off - 1 : 0;
+			near = name_of(i);
+		}
+	}
+	for (int i = 0; near == NULL && i < n_names; i++)
+		begun += len > 2 && strncmp(name, name_of(i), len) == 0;
+	for (int i = 0; near == NULL && begun == 1 && i < n_names; i++)
+		if (strncmp(name, name_of(i), len) == 0)
+			return name_of(i);
+	return near;
+}
+
+static enum options_result unknown_flag(const char *argument, struct error *err)
+{
+	size_t len = strcspn(argument, "="), dashes = strspn(argument, "-");
+	const char *near = dashes < len ? nearest(argument + dashes, len - dashes, N_ALL) : NULL;
+
+	if (near != NULL)
+		error_set(err, ERROR_INVALID, "unknown flag %s; did you mean --%s? See --help", shown(argument, len).text, near);
+	else
+		error_set(err, ERROR_INVALID, "unknown flag %s; see --help", shown(argument, len).text);
+	return OPTIONS_ERROR;
+}
+
+/* --- the file --- */
+
+static int unknown_key(const struct yamldoc *doc, const struct yamlnode *key, struct error *err)
+{
+	struct shown name = shown(key->text, strlen(key->text));
+	const char *near = nearest(key->text, strlen(key->text), N_FLAGS);
+	char known[ERROR_MESSAGE_MAX] = "";
+	size_t used = strlen(yamldoc_name(doc)) + strlen(name.text) + sizeof(":000:000: unknown key \"\"; known are , ... (see --help)");
+
+	if (near != NULL)
+		return yamldoc_fail(doc, key, err, "unknown key \"%s\"; did you mean \"%s\"?", name.text, near);
+	for (int i = 0; i < N_FLAGS; i++) {
+		if (flags[i].member == offsetof(struct options, config_file))
+			continue;
+		used += strlen(flags[i].name) + 2;
+		if (used > ERROR_MESSAGE_MAX) {
+			strcat(known, ", ... (see --help)");
+			break;
+		}
+		strcat(known, known[0] != '\0' ? ", " : "");
+		strcat(known, flags[i].name);
+	}
+	return yamldoc_fail(doc, key, err, "unknown key \"%s\"; known are %s", name.text, known);
+}
+
+static int set_from_file(struct options *options, const struct yamldoc *doc, const struct yamlnode *key, const struct yamlnode *value,
+			 struct error *err)
+{
+	static const char *const shapes[] = { [YAMLNODE_NULL] = "nothing", [YAMLNODE_LIST] = "a list", [YAMLNODE_MAP] = "a mapping" };
+	const struct flag *flag = NULL;
+
+	for (int i = 0; i < N_FLAGS; i++)
+		if (strcmp(key->text, flags[i].name) == 0 && flags[i].member != offsetof(struct options, config_file))
+			flag = &flags[i];
+	if (flag == NULL)
+		return unknown_key(doc, key, err);
+	if (value->type != YAMLNODE_SCALAR)
+		return yamldoc_fail(doc, value, err, "%s: a value is wanted, not %s", flag->name, shapes[value->type]);
+	/* YAML has types: a number or a boolean in quotes is a text, and true without them is none. */
+	bool is_text = flag->set != set_switch && flag->set != set_writes;
+	bool truth = strcmp(value->text, "true") == 0 || strcmp(value->text, "false") == 0;
+	struct shown text = shown(value->text, strlen(value->text));
+
+	if (is_text ? truth && !value->quoted : value->quoted)
+		return yamldoc_fail(doc, value, err, "%s: %s must be written %s quotes", flag->name, text.text, is_text ? "in" : "without");
+	const char *wanted = set(options, flag, value->text);
+
+	if (wanted != NULL)
+		return yamldoc_fail(doc, value, err, "%s: \"%s\" is not %s", flag->name, text.text, wanted);
+	return 0;
+}
+
+static int read_file(struct options *options, const char *path, struct error *err)
+{
+	struct yamldoc *doc = yamldoc_read(path, err);
+	int result = 0;
+
+	if (doc == NULL)
+		return -1;
+	const struct yamlnode *root = yamldoc_root(doc);
+
+	if (root->type != YAMLNODE_MAP && root->type != YAMLNODE_NULL)
+		result = yamldoc_fail(doc, root, err, "a mapping of settings is wanted, such as \"log-level: info\"");
+	for (size_t i = 0; root->type == YAMLNODE_MAP && i < root->n && result == 0; i++)
+		result = set_from_file(options, doc, root->keys[i], root->items[i], err);
+	yamldoc_free(doc);
+	return result;
+}
+
+/* --- the command line --- */
+
+static void print_help(FILE *out)
+{
+	fputs("Usage: tollgate [FLAG]...\n"
+	      "Decides who pays for each project of a Kubernetes cluster, and whether it may\n"
+	      "deploy.\n\n", out);
+	for (int i = 0; i < N_FLAGS; i++) {
+		const struct flag *flag = &flags[i];
+		bool told = flag->preset == NULL || strstr(flag->help, "default") != NULL;
+		bool fits = told || strlen(flag->help) + strlen(" (default )") + strlen(flag->preset) <= 44;
+
+		fprintf(out, "  --%s%-*s%s", flag->name, 32 - (int)strlen(flag->name), flag->argument, flag->help);
+		if (!told)
+			fprintf(out, "%s(default %s)", fits ? " " : "\n      ", flag->preset);
+		fputc('\n', out);
+	}
+	fputs("  --help, --version\n\n"
+	      "Exit codes: 0 told to stop, 1 failed while running or stopped twice,\n"
+	      "2 wrong flag, settings or kubeconfig.\n", out);
+}
+
+static void set_defaults(struct options *options)
+{
+	*options = (struct options){ .log_format = isatty(STDERR_FILENO) ? LOG_TEXT : LOG_JSON };
+	for (int i = 0; i < N_FLAGS; i++)
+		if (flags[i].preset != NULL)
+			set(options, &flags[i], flags[i].preset);
+}
+
+/* Walks the command line; given[i] becomes the text of flag i, checked, and HELP or VERSION in the return value what to print. */
+static enum options_result parse_line(struct options *options, int argc, char **argv, const char *given[N_FLAGS], int *print,
+				      struct error *err)
+{
+	struct option table[N_ALL + 1] = { { 0 } };
+
+	for (int i = 0; i < N_ALL; i++) {
+		int takes = i >= N_FLAGS ? no_argument : flags[i].set == set_switch ? optional_argument : required_argument;
+
+		table[i] = (struct option){ .name = name_of(i), .has_arg = takes, .val = FIRST_VALUE + i };
+	}
+	opterr = 0;
+	optind = 0; /* makes glibc begin anew */
+	for (;;) {
+		int at = optind > 0 ? optind : 1;
+		/* '+': an argument that is no flag ends the flags; ':': a missing value is told from an unknown flag. */
+		int value = getopt_long(argc, argv, "+:h", table, NULL);
+		int flag = value - FIRST_VALUE;
+
+		if (value == -1)
+			break;
+		if (value == 'h')
+			flag = HELP;
+		if (value == ':' || (value == '?' && optopt >= FIRST_VALUE)) {
+			error_set(err, ERROR_INVALID, "flag --%s %s", name_of(optopt - FIRST_VALUE),
+				  value == ':' ? "needs a value; see --help" : "takes no value");
+			return OPTIONS_ERROR;
+		}
+		/* getopt_long takes beginnings of names for the names; scripts that use them break with the next flag. */
+		if (value == '?' || (value != 'h' && strcspn(argv[at] + 2, "=") != strlen(name_of(flag))))
+			return unknown_flag(argv[at], err);
+		if (flag >= N_FLAGS) {
+			*print = flag;
+			return OPTIONS_EXIT;
+		}
+		given[flag] = optarg != NULL ? optarg : "true";
+		const char *wanted = set(options, &flags[flag], given[flag]);
+
+		if (wanted != NULL) {
+			error_set(err, ERROR_INVALID, "flag --%s: \"%s\" is not %s", flags[flag].name,
+				  shown(given[flag], strlen(given[flag])).text, wanted);
+			return OPTIONS_ERROR;
+		}
+	}
+	if (optind < argc) {
+		const char *text = argv[optind];
+		bool truth = strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
+
+		error_set(err, ERROR_INVALID, "unexpected argument \"%s\"; %ssee --help", shown(text, strlen(text)).text,
+			  truth ? "a switch takes its value after \"=\"; " : "");
+		return OPTIONS_ERROR;
+	}
+	return OPTIONS_RUN;
+}
+
+enum options_result options_parse(struct options *options, int argc, char **argv, FILE *out, struct error *err)
+{
+	const char *given[N_FLAGS] = { NULL };
+	int print = 0;
+
+	set_defaults(options);
+	enum options_result result = parse_line(options, argc, argv, given, &print, err);
+
+	if (print == HELP)
+		print_help(out);
+	else if (print == VERSION)
+		fprintf(out, "tollgate %s\n", TOLLGATE_VERSION);
+	if (result != OPTIONS_RUN || options->config_file == NULL)
+		return result;
+	if (read_file(options, options->config_file, err) != 0)
+		return OPTIONS_ERROR;
+	for (int i = 0; i < N_FLAGS; i++)
+		if (given[i] != NULL)
+			set(options, &flags[i], given[i]);
+	return OPTIONS_RUN;
+}
+
+void options_close(struct options *options)
+{
+	free(options->kubeconfig);
+	free(options->context);
+	free(options->ns);
+	free(options->metrics_bind_address);
+	free(options->health_probe_bind_address);
+	free(options->config_file);
+	free(options->project_label);
+	*options = (struct options){ 0 };
+}

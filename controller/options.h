@@ -1,0 +1,37 @@
+/*
+ * The command line and the configuration file: one table of flags (FLAGS in options.c) gives getopt_long, --help, the file's keys
+ * and the defaults. A flag beats the file, the file beats the default. Decides nothing.
+ */
+#ifndef TOLLGATE_OPTIONS_H
+#define TOLLGATE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "error.h"
+#include "log.h"
+#include "settings.h"
+
+struct options {
+	char *kubeconfig, *context;
+	char *ns;                    /* --namespace: watch only this one; NULL = all */
+	char *metrics_bind_address;  /* ":8080"; "0" = off */
+	char *health_probe_bind_address; /* ":8081"; "0" = off */
+	char *config_file;
+	long max_concurrent_writes;  /* 1-256 */
+	enum log_level log_level;
+	enum log_format log_format;
+	char *project_label;
+	bool sandbox;
+	enum rebind rebind;
+	bool leader_elect;
+	long cache_sync_timeout_s;
+};
+
+enum options_result { OPTIONS_RUN, OPTIONS_EXIT /* --help or --version was printed on out */, OPTIONS_ERROR /* exit 2 */ };
+
+/* Errors name the flag, or the file with line and column, and what is allowed. out is stdout but for tests. */
+enum options_result options_parse(struct options *, int argc, char **argv, FILE *out, struct error *) must_check;
+void options_close(struct options *);
+
+#endif

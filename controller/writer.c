@@ -1,0 +1,244 @@
+/*
+ * Owns: the requests under way about single objects, and the comparison that keeps steady state free of writes.
+ * Must not know: why something is written, when it is tried again, any kind by name.
+ * Invariant: at most one request a key; each write is guarded by the version or the UID that the decision saw.
+ */
+#include "writer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api.h"
+#include "caps.h"
+#include "frame.h"
+#include "memory.h"
+
+enum { WRITE_TIMEOUT_MS = 30000 };
+
+const char *const write_type_names[WRITE_TYPES] = { "read", "create", "delete", "finalizer", "status" };
+
+struct job {
+	struct writer *writer;
+	struct job *next, **link;
+	struct key key; /* holds references */
+	enum write_type type;
+	struct call *call;
+	struct frame body;
+	char *text; /* the answer's body */
+	size_t len;
+};
+
+struct writer {
+	const struct port *port;
+	struct cache *cache;
+	struct codec *codec;
+	struct atoms *atoms;
+	struct writer_listener listener;
+	struct job *jobs;
+	struct arena arena;
+	unsigned max_in_flight;
+	struct writer_stats stats;
+};
+
+static void job_free(struct job *job)
+{
+	struct writer *w = job->writer;
+
+	*job->link = job->next;
+	if (job->next)
+		job->next->link = job->link;
+	frame_close(&job->body);
+	free(job->text);
+	atom_unref(w->atoms, job->key.ns);
+	atom_unref(w->atoms, job->key.name);
+	free(job);
+	w->stats.in_flight--;
+}
+
+static int keep_body(void *context, enum slice_type type, const char *text, size_t len)
+{
+	struct job *job = context;
+
+	(void)type;
+	job->text = memory_strndup(text, len);
+	job->len = len;
+	return 0;
+}
+
+static int on_data(void *context, int status, const char *data, size_t len)
+{
+	struct job *job = context;
+
+	(void)status;
+	return frame_push(&job->body, data, len, keep_body, job, NULL);
+}
+
+/* What the answer means for the cache. Returns -1 with err when the caller must come back. */
+static int settle(struct job *job, int status, int retry_after_ms, const struct error *transport, struct error *err)
+{
+	struct writer *w = job->writer;
+	const struct resource *r = kinds[job->key.kind].resource;
+	void *record;
+
+	if (!transport && frame_finish(&job->body, keep_body, job, err) < 0)
+		transport = err;
+	if (transport) { /* it may have been applied: look before it is repeated */
+		cache_write_lost(w->cache, job->key);
+		if (err != transport)
+			*err = *transport;
+		return -1;
+	}
+	if (status >= 200 && status < 300) {
+		if (job->type == WRITE_DELETE) { /* the watch will tell when it is gone; finalizers may hold it */
+			cache_write_end(w->cache, job->key, NULL);
+			return 0;
+		}
+		record = record_decode(w->codec, r, job->text ? job->text : "", job->len, err);
+		if (!record) {
+			cache_write_lost(w->cache, job->key);
+			return -1;
+		}
+		cache_write_end(w->cache, job->key, record);
+		return 0;
+	}
+	status_error(status, job->text, job->len, retry_after_ms, err);
+	if (status == 404 && job->type == WRITE_READ) {
+		cache_read_missing(w->cache, job->key);
+		return 0;
+	}
+	w->stats.conflicts += status == 409;
+	/* Refused at the door: nothing happened. Anything else says that the world is not as the cache has it (409, 404, a failed
+	 * JSON Patch test is 422), or may hide that the write was applied (5xx from a proxy). */
+	if (job->type != WRITE_READ && (status == 401 || status == 403 || status == 429))
+		cache_write_end(w->cache, job->key, NULL);
+	else
+		cache_write_lost(w->cache, job->key);
+	return -1;
+}
+
+static void on_done(void *context, int status, int retry_after_ms, const struct error *transport)
+{
+	struct job *job = context;
+	struct writer *w = job->writer;
+	struct key key = { .kind = job->key.kind, .ns = atom_ref(job->key.ns), .name = atom_ref(job->key.name) };
+	enum write_type type = job->type;
+	struct error err = { 0 };
+	int result = settle(job, status, retry_after_ms, transport, &err);
+
+	job_free(job);
+	if (result < 0)
+		w->stats.failed[type]++;
+	w->listener.finished(w->listener.context, key, type, result < 0 ? &err : NULL);
+	atom_unref(w->atoms, key.ns);
+	atom_unref(w->atoms, key.name);
+}
+
+static void start(struct writer *w, struct key key, enum write_type type, const char *method, const char *path,
+		  const char *content_type, const char *body)
+{
+	struct job *job = memory_alloc(sizeof(*job));
+	const struct reply reply = { .context = job, .on_data = on_data, .on_done = on_done };
+	const struct request request = { .method = method, .path = path, .content_type = content_type, .body = body,
+					 .body_len = body ? strlen(body) : 0, .timeout_ms = WRITE_TIMEOUT_MS };
+
+	job->writer = w;
+	job->type = type;
+	job->key = (struct key){ .kind = key.kind, .ns = atom_ref(key.ns), .name = atom_ref(key.name) };
+	frame_init(&job->body, FRAME_WHOLE, CAP_OBJECT_BYTES);
+	job->next = w->jobs;
+	job->link = &w->jobs;
+	if (job->next)
+		job->next->link = &job->next;
+	w->jobs = job;
+	w->stats.in_flight++;
+	w->stats.started[type]++;
+	cache_write_begin(w->cache, job->key);
+	job->call = w->port->send(w->port->self, &request, &reply);
+	arena_reset(&w->arena);
+}
+
+static bool create_or_delete(struct writer *w, struct key key, const struct effect *effect)
+{
+	const struct resource *r = kinds[key.kind].resource;
+	const struct object *self = view_get(cache_view(w->cache), key.kind, key.ns, key.name);
+	cleanup_free char *body = NULL;
+
+	if (effect->type == EFFECT_CREATE && !self) {
+		body = object_body(r, key);
+		start(w, key, WRITE_CREATE, "POST", api_collection_path(r, key.ns, &w->arena), "application/json", body);
+		return true;
+	}
+	if (effect->type == EFFECT_DELETE && self) {
+		body = delete_body(self->uid);
+		start(w, key, WRITE_DELETE, "DELETE", api_object_path(r, key, NULL, &w->arena), "application/json", body);
+		return true;
+	}
+	return false;
+}
+
+bool writer_carry_out(struct writer *w, struct key key, const struct outcome *outcome)
+{
+	const struct kind *kind = &kinds[key.kind];
+	const void *self = view_get(cache_view(w->cache), key.kind, key.ns, key.name);
+	cleanup_free char *body = NULL;
+
+	for (size_t i = 0; i < outcome->n_effects; i++)
+		if (create_or_delete(w, key, &outcome->effects[i]))
+			return true;
+	if (!self)
+		return false;
+	if (outcome->finalizer != FINALIZER_KEEP) {
+		body = finalizer_patch(self, kind->reconciler->finalizer, outcome->finalizer == FINALIZER_ADD);
+		if (body) {
+			start(w, key, WRITE_FINALIZER, "PATCH", api_object_path(kind->resource, key, NULL, &w->arena),
+			      "application/json-patch+json", body);
+			return true;
+		}
+	}
+	if (!outcome->status)
+		return false;
+	body = status_patch(w->codec, kind->resource, self, outcome->status);
+	if (!body)
+		return false;
+	start(w, key, WRITE_STATUS, "PATCH", api_object_path(kind->resource, key, "status", &w->arena),
+	      "application/merge-patch+json", body);
+	return true;
+}
+
+void writer_read(struct writer *w, struct key key)
+{
+	start(w, key, WRITE_READ, "GET", api_object_path(kinds[key.kind].resource, key, NULL, &w->arena), NULL, NULL);
+}
+
+bool writer_has_room(const struct writer *w)
+{
+	return w->stats.in_flight < w->max_in_flight;
+}
+
+const struct writer_stats *writer_stats(const struct writer *w)
+{
+	return &w->stats;
+}
+
+struct writer *writer_new(const struct port *port, struct cache *cache, struct codec *codec, struct atoms *atoms, unsigned max_in_flight,
+			  struct writer_listener listener)
+{
+	struct writer *w = memory_alloc(sizeof(*w));
+
+	*w = (struct writer){ .port = port, .cache = cache, .codec = codec, .atoms = atoms, .max_in_flight = max_in_flight,
+			      .listener = listener };
+	arena_init(&w->arena);
+	return w;
+}
+
+void writer_free(struct writer *w)
+{
+	if (!w)
+		return;
+	while (w->jobs) {
+		w->port->cancel(w->port->self, w->jobs->call);
+		job_free(w->jobs);
+	}
+	arena_close(&w->arena);
+	free(w);
+}

@@ -1,0 +1,42 @@
+/*
+ * Carries out what a decision asks for, one request a key at a time, and tells the cache what came of it. No policy: what to write is
+ * the reconciler's, when to try again is the queue's. Many keys' requests are under way at once, up to a limit.
+ */
+#ifndef TOLLGATE_WRITER_H
+#define TOLLGATE_WRITER_H
+
+#include "cache.h"
+#include "log.h"
+#include "port.h"
+
+enum write_type { WRITE_READ = 0 /* fetch a doubtful object */, WRITE_CREATE, WRITE_DELETE, WRITE_FINALIZER, WRITE_STATUS, WRITE_TYPES };
+extern const char *const write_type_names[WRITE_TYPES];
+
+struct writer_listener {
+	void *context;
+	/* The request about that key has come to its end. error NULL: done. Else when to come back is up to the caller, at the
+	 * earliest after error->retry_after_ms. May start writes. The key's atoms are valid during the call. */
+	void (*finished)(void *context, struct key, enum write_type, const struct error *error);
+};
+
+struct writer_stats {
+	uint64_t started[WRITE_TYPES], failed[WRITE_TYPES], conflicts;
+	unsigned in_flight;
+};
+
+struct writer;
+
+/* port, cache, codec and atoms are borrowed. */
+struct writer *writer_new(const struct port *, struct cache *, struct codec *, struct atoms *, unsigned max_in_flight, struct writer_listener);
+/* Cancels what is under way. */
+void writer_free(struct writer *);
+
+bool writer_has_room(const struct writer *);
+/* What one decision needs next, in this order: create or delete, finalizer, status. Starts at most one request; false if nothing
+ * differs and so nothing needs writing. */
+bool writer_carry_out(struct writer *, struct key, const struct outcome *);
+/* Fetches the object anew. */
+void writer_read(struct writer *, struct key);
+const struct writer_stats *writer_stats(const struct writer *);
+
+#endif

@@ -1,0 +1,454 @@
+/*
+ * The cache, rule by rule: what a list, a watch and our own writes do to it, and what its listener hears. Objects are real
+ * JSON through the real codec; what is under test is which of them are believed.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "billingaccountbinding.h"
+#include "cache.h"
+
+struct world {
+	struct atoms *atoms;
+	struct codec *codec;
+	struct settings settings;
+	struct cache *cache;
+	char heard[4096]; /* "+b@1 ~b@2 -b ?b " */
+};
+
+static void changed(void *context, enum kind_id kind, const void *old, const void *new)
+{
+	struct world *w = context;
+	const struct object *o = new ? new : old;
+	size_t used = strlen(w->heard);
+
+	(void)kind;
+	if (new)
+		snprintf(w->heard + used, sizeof(w->heard) - used, "%s%s@%s ", old ? "~" : "+", o->name->text, o->resource_version);
+	else
+		snprintf(w->heard + used, sizeof(w->heard) - used, "-%s ", o->name->text);
+}
+
+static void doubtful(void *context, struct key key)
+{
+	struct world *w = context;
+	size_t used = strlen(w->heard);
+
+	snprintf(w->heard + used, sizeof(w->heard) - used, "?%s ", key.name->text);
+}
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	w->atoms = atoms_new();
+	w->codec = codec_new(w->atoms, PROJECT_LABEL_DEFAULT);
+	w->settings.project_label = PROJECT_LABEL_DEFAULT;
+	w->cache = cache_new(w->atoms, w->codec, &w->settings,
+			     (struct cache_listener){ .context = w, .changed = changed, .doubtful = doubtful });
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	cache_free(w->cache);
+	codec_free(w->codec);
+	assert_int_equal(atoms_count(w->atoms), 0); /* no reference leaked */
+	atoms_free(w->atoms);
+	free(w);
+	return 0;
+}
+
+static void *binding(struct world *w, const char *name, const char *uid, const char *version, const char *project)
+{
+	char text[1024];
+	struct error err = { 0 };
+	void *record;
+
+	snprintf(text, sizeof(text),
+		 "{\"apiVersion\":\"billing.miloapis.com/v1alpha1\",\"kind\":\"BillingAccountBinding\",\"metadata\":{\"name\":\"%s\","
+		 "\"namespace\":\"acme\",\"uid\":\"%s\",\"resourceVersion\":\"%s\",\"generation\":1,"
+		 "\"creationTimestamp\":\"2026-11-22T10:00:00Z\"},\"spec\":{\"billingAccountRef\":{\"name\":\"main\"},"
+		 "\"projectRef\":{\"name\":\"%s\"}}}",
+		 name, uid, version, project);
+	record = record_decode(w->codec, kinds[KIND_BINDING].resource, text, strlen(text), &err);
+	if (!record)
+		fail_msg("%s", err.message);
+	return record;
+}
+
+static void put(struct world *w, const char *name, const char *uid, const char *version)
+{
+	cache_put(w->cache, KIND_BINDING, binding(w, name, uid, version, "shop"));
+}
+
+/* A key with atoms of its own; release with key_drop. */
+static struct key key_take(struct world *w, const char *name)
+{
+	return (struct key){ .kind = KIND_BINDING, .ns = atom_of(w->atoms, "acme"), .name = atom_of(w->atoms, name) };
+}
+
+static void key_drop(struct world *w, struct key key)
+{
+	atom_unref(w->atoms, key.ns);
+	atom_unref(w->atoms, key.name);
+}
+
+static const char *version(struct world *w, struct key key)
+{
+	const struct object *o = view_get(cache_view(w->cache), KIND_BINDING, key.ns, key.name);
+
+	return o ? o->resource_version : "none";
+}
+
+static void expect(struct world *w, const char *heard)
+{
+	assert_string_equal(w->heard, heard);
+	w->heard[0] = '\0';
+}
+
+static void events_are_seen_and_told_in_order(void **state)
+{
+	struct world *w = *state;
+	struct key b = key_take(w, "b");
+
+	put(w, "b", "u1", "1");
+	put(w, "b", "u1", "2");
+	assert_string_equal(version(w, b), "2");
+	cache_delete(w->cache, b, "u1");
+	assert_string_equal(version(w, b), "none");
+	expect(w, "+b@1 ~b@2 -b ");
+	key_drop(w, b);
+}
+
+static void the_same_version_again_is_no_news(void **state)
+{
+	struct world *w = *state;
+
+	put(w, "b", "u1", "1");
+	put(w, "b", "u1", "1");
+	expect(w, "+b@1 ");
+}
+
+static void another_uid_under_a_name_is_a_delete_and_an_add(void **state)
+{
+	struct world *w = *state;
+
+	put(w, "b", "u1", "1");
+	put(w, "b", "u2", "5");
+	expect(w, "+b@1 -b +b@5 ");
+}
+
+static void a_delete_of_another_uid_is_not_ours(void **state)
+{
+	struct world *w = *state;
+	struct key b = key_take(w, "b");
+
+	put(w, "b", "u2", "5");
+	cache_delete(w->cache, b, "u1");
+	assert_string_equal(version(w, b), "5");
+	expect(w, "+b@5 ");
+	key_drop(w, b);
+}
+
+static void a_list_drops_what_it_does_not_name(void **state)
+{
+	struct world *w = *state;
+	struct key a = key_take(w, "a"), b = key_take(w, "b");
+
+	put(w, "a", "u1", "1");
+	put(w, "b", "u2", "2");
+	expect(w, "+a@1 +b@2 ");
+	cache_list_begin(w->cache, KIND_BINDING);
+	put(w, "b", "u2", "2");
+	put(w, "c", "u3", "3");
+	cache_list_end(w->cache, KIND_BINDING);
+	assert_string_equal(version(w, a), "none");
+	assert_string_equal(version(w, b), "2");
+	expect(w, "+c@3 -a ");
+	key_drop(w, a);
+	key_drop(w, b);
+}
+
+static void a_list_that_does_not_end_drops_nothing(void **state)
+{
+	struct world *w = *state;
+	struct key a = key_take(w, "a");
+
+	put(w, "a", "u1", "1");
+	cache_list_begin(w->cache, KIND_BINDING);
+	put(w, "b", "u2", "2");
+	cache_list_begin(w->cache, KIND_BINDING); /* it broke; a new one */
+	put(w, "a", "u1", "1");
+	put(w, "b", "u2", "2");
+	cache_list_end(w->cache, KIND_BINDING);
+	assert_string_equal(version(w, a), "1");
+	expect(w, "+a@1 +b@2 ");
+	key_drop(w, a);
+}
+
+static void after_a_write_older_events_are_dropped_until_its_own(void **state)
+{
+	struct world *w = *state;
+	struct key b = key_take(w, "b");
+
+	put(w, "b", "u1", "1");
+	cache_write_begin(w->cache, b);
+	cache_write_end(w->cache, b, binding(w, "b", "u1", "7", "shop"));
+	put(w, "b", "u1", "3"); /* what others did before our write: old news */
+	put(w, "b", "u1", "4");
+	assert_string_equal(version(w, b), "7");
+	put(w, "b", "u1", "7");
+	put(w, "b", "u1", "9");
+	assert_string_equal(version(w, b), "9");
+	expect(w, "+b@1 ~b@7 ~b@9 ");
+	key_drop(w, b);
+}
+
+static void an_event_that_overtakes_the_answer_ends_the_wait(void **state)
+{
+	struct world *w = *state;
+	struct key b = key_take(w, "b");
+
+	put(w, "b", "u1", "1");
+	cache_write_begin(w->cache, b);
+	put(w, "b", "u1", "7"); /* our own write, seen by the watch first */
+	put(w, "b", "u1", "9"); /* and somebody's after it */
+	cache_write_end(w->cache, b, binding(w, "b", "u1", "7", "shop"));
+	assert_string_equal(version(w, b), "9");
+	put(w, "b", "u1", "10"); /* not dropped: nothing is awaited */
+	assert_string_equal(version(w, b), "10");
+	expect(w, "+b@1 ~b@7 ~b@9 ~b@10 ");
+	key_drop(w, b);
+}
+
+static void an_older_event_during_the_flight_does_not_end_the_wait(void **state)
+{
+	struct world *w = *state;
+	struct key b = key_take(w, "b");
+
+	put(w, "b", "u1", "1");
+	cache_write_begin(w->cache, b);
+	put(w, "b", "u1", "3");
+	cache_write_end(w->cache, b, binding(w, "b", "u1", "7", "shop"));
+	assert_string_equal(version(w, b), "7");
+	put(w, "b", "u1", "5");
+	assert_string_equal(version(w, b), "7");
+	key_drop(w, b);
+}
+
+static void a_write_that_changed_nothing_awaits_nothing(void **state)
+{
+	struct world *w = *state;
+	struct key b = key_take(w, "b");
+
+	put(w, "b", "u1", "1");
+	cache_write_begin(w->cache, b);
+	cache_write_end(w->cache, b, binding(w, "b", "u1", "1", "shop"));
+	put(w, "b", "u1", "2");
+	assert_string_equal(version(w, b), "2");
+	key_drop(w, b);
+}
+
+static void a_created_object_is_there_at_once_and_not_twice(void **state)
+{
+	struct world *w = *state;
+	struct key b = key_take(w, "b");
+
+	cache_write_begin(w->cache, b);
+	cache_write_end(w->cache, b, binding(w, "b", "u1", "4", "shop"));
+	put(w, "b", "u1", "4");
+	expect(w, "+b@4 ");
+	key_drop(w, b);
+}
+
+static void a_delete_is_news_while_a_version_is_awaited(void **state)
+{
+	struct world *w = *state;
+	struct key b = key_take(w, "b");
+
+	put(w, "b", "u1", "1");
+	cache_write_begin(w->cache, b);
+	cache_write_end(w->cache, b, binding(w, "b", "u1", "7", "shop"));
+	cache_delete(w->cache, b, "u1");
+	put(w, "b", "u2", "9");
+	assert_string_equal(version(w, b), "9");
+	expect(w, "+b@1 ~b@7 -b +b@9 ");
+	key_drop(w, b);
+}
+
+static void a_list_with_another_version_than_awaited_is_doubtful(void **state)
+{
+	struct world *w = *state;
+	struct key b = key_take(w, "b");
+
+	put(w, "b", "u1", "1");
+	cache_write_begin(w->cache, b);
+	cache_write_end(w->cache, b, binding(w, "b", "u1", "7", "shop"));
+	expect(w, "+b@1 ~b@7 ");
+	cache_list_begin(w->cache, KIND_BINDING);
+	put(w, "b", "u1", "5"); /* older or newer: nobody may say */
+	cache_list_end(w->cache, KIND_BINDING);
+	assert_string_equal(version(w, b), "7");
+	assert_true(cache_is_doubtful(w->cache, b));
+	expect(w, "?b ");
+	/* reading settles it */
+	cache_write_begin(w->cache, b);
+	cache_write_end(w->cache, b, binding(w, "b", "u1", "9", "shop"));
+	assert_false(cache_is_doubtful(w->cache, b));
+	assert_string_equal(version(w, b), "9");
+	key_drop(w, b);
+}
+
+static void a_list_without_the_awaited_object_is_doubtful(void **state)
+{
+	struct world *w = *state;
+	struct key b = key_take(w, "b");
+
+	cache_write_begin(w->cache, b);
+	cache_write_end(w->cache, b, binding(w, "b", "u1", "7", "shop"));
+	cache_list_begin(w->cache, KIND_BINDING);
+	cache_list_end(w->cache, KIND_BINDING);
+	assert_string_equal(version(w, b), "7");
+	assert_true(cache_is_doubtful(w->cache, b));
+	expect(w, "+b@7 ?b ");
+	cache_write_begin(w->cache, b);
+	cache_read_missing(w->cache, b);
+	assert_string_equal(version(w, b), "none");
+	expect(w, "-b ");
+	key_drop(w, b);
+}
+
+static void a_list_during_the_flight_blurs_the_answer(void **state)
+{
+	struct world *w = *state;
+	struct key b = key_take(w, "b");
+
+	put(w, "b", "u1", "1");
+	cache_write_begin(w->cache, b);
+	cache_list_begin(w->cache, KIND_BINDING);
+	put(w, "b", "u1", "9");
+	cache_list_end(w->cache, KIND_BINDING);
+	cache_write_end(w->cache, b, binding(w, "b", "u1", "7", "shop"));
+	assert_string_equal(version(w, b), "9"); /* 7 may be older: not believed */
+	assert_true(cache_is_doubtful(w->cache, b));
+	key_drop(w, b);
+}
+
+static void more_events_than_can_be_noted_blur_the_answer(void **state)
+{
+	struct world *w = *state;
+	struct key b = key_take(w, "b");
+
+	put(w, "b", "u1", "100");
+	cache_write_begin(w->cache, b);
+	for (int i = 101; i < 120; i++) {
+		char text[16];
+
+		snprintf(text, sizeof(text), "%d", i);
+		put(w, "b", "u1", text);
+	}
+	cache_write_end(w->cache, b, binding(w, "b", "u1", "115", "shop"));
+	assert_string_equal(version(w, b), "119");
+	assert_true(cache_is_doubtful(w->cache, b));
+	key_drop(w, b);
+}
+
+static void a_lost_answer_is_doubtful_without_a_word(void **state)
+{
+	struct world *w = *state;
+	struct key b = key_take(w, "b");
+
+	put(w, "b", "u1", "1");
+	cache_write_begin(w->cache, b);
+	cache_write_lost(w->cache, b);
+	assert_true(cache_is_doubtful(w->cache, b));
+	expect(w, "+b@1 ");
+	key_drop(w, b);
+}
+
+static void an_object_that_came_back_while_we_asked_is_kept(void **state)
+{
+	struct world *w = *state;
+	struct key b = key_take(w, "b");
+
+	put(w, "b", "u1", "1");
+	cache_write_begin(w->cache, b);
+	put(w, "b", "u2", "8");
+	cache_read_missing(w->cache, b);
+	assert_string_equal(version(w, b), "8");
+	key_drop(w, b);
+}
+
+static size_t indexed(struct world *w, unsigned index, const char *scope, const char *value)
+{
+	atom_t s = scope ? atom_of(w->atoms, scope) : NULL, v = atom_of(w->atoms, value);
+	size_t n = view_find(cache_view(w->cache), KIND_BINDING, index, s, v).n;
+
+	atom_unref(w->atoms, s);
+	atom_unref(w->atoms, v);
+	return n;
+}
+
+static void indexes_follow_adds_updates_and_deletes(void **state)
+{
+	struct world *w = *state;
+	char name[16];
+
+	for (int i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "b%d", i);
+		cache_put(w->cache, KIND_BINDING, binding(w, name, name, "1", i % 2 ? "odd" : "even"));
+	}
+	assert_int_equal(indexed(w, BINDING_BY_ACCOUNT, "acme", "main"), 200);
+	assert_int_equal(indexed(w, BINDING_BY_PROJECT, NULL, "odd"), 100);
+	assert_int_equal(indexed(w, BINDING_BY_PROJECT, NULL, "even"), 100);
+	for (int i = 0; i < 200; i += 4) { /* recreated for the other project */
+		snprintf(name, sizeof(name), "b%d", i);
+		cache_put(w->cache, KIND_BINDING, binding(w, name, "new", "2", "odd"));
+	}
+	assert_int_equal(indexed(w, BINDING_BY_PROJECT, NULL, "odd"), 150);
+	assert_int_equal(indexed(w, BINDING_BY_PROJECT, NULL, "even"), 50);
+	cache_list_begin(w->cache, KIND_BINDING);
+	cache_list_end(w->cache, KIND_BINDING);
+	assert_int_equal(indexed(w, BINDING_BY_ACCOUNT, "acme", "main"), 0);
+	assert_int_equal(indexed(w, BINDING_BY_PROJECT, NULL, "odd"), 0);
+	w->heard[0] = '\0';
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		CASE(events_are_seen_and_told_in_order),
+		CASE(the_same_version_again_is_no_news),
+		CASE(another_uid_under_a_name_is_a_delete_and_an_add),
+		CASE(a_delete_of_another_uid_is_not_ours),
+		CASE(a_list_drops_what_it_does_not_name),
+		CASE(a_list_that_does_not_end_drops_nothing),
+		CASE(after_a_write_older_events_are_dropped_until_its_own),
+		CASE(an_event_that_overtakes_the_answer_ends_the_wait),
+		CASE(an_older_event_during_the_flight_does_not_end_the_wait),
+		CASE(a_write_that_changed_nothing_awaits_nothing),
+		CASE(a_created_object_is_there_at_once_and_not_twice),
+		CASE(a_delete_is_news_while_a_version_is_awaited),
+		CASE(a_list_with_another_version_than_awaited_is_doubtful),
+		CASE(a_list_without_the_awaited_object_is_doubtful),
+		CASE(a_list_during_the_flight_blurs_the_answer),
+		CASE(more_events_than_can_be_noted_blur_the_answer),
+		CASE(a_lost_answer_is_doubtful_without_a_word),
+		CASE(an_object_that_came_back_while_we_asked_is_kept),
+		CASE(indexes_follow_adds_updates_and_deletes),
+	};
+
+	return cmocka_run_group_tests_name("cache", tests, NULL, NULL);
+}

@@ -1,0 +1,465 @@
+/*
+ * The runtime as a whole on a scripted port: what requests it makes, in which order, and what it does when their answers are lost,
+ * late or refusals. The clock is the test's. Real servers are for tests/e2e; here are the answers that they rarely give.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "manager.h"
+
+enum { CALLS_MAX = 64 };
+
+struct call {
+	char method[8], path[512], body[4096], content_type[64];
+	struct reply reply;
+};
+
+struct script {
+	struct port port;
+	struct log log;
+	struct settings settings;
+	struct manager manager;
+	struct call *calls[CALLS_MAX];
+	unsigned sent;
+	int64_t mono;
+	instant_t wall;
+};
+
+static struct call *script_send(void *self, const struct request *request, const struct reply *reply)
+{
+	struct script *s = self;
+	struct call *call = calloc(1, sizeof(*call));
+
+	snprintf(call->method, sizeof(call->method), "%s", request->method);
+	snprintf(call->path, sizeof(call->path), "%s", request->path);
+	snprintf(call->body, sizeof(call->body), "%s", request->body ? request->body : "");
+	snprintf(call->content_type, sizeof(call->content_type), "%s", request->content_type ? request->content_type : "");
+	call->reply = *reply;
+	for (unsigned i = 0; i < CALLS_MAX; i++) {
+		if (s->calls[i])
+			continue;
+		s->calls[i] = call;
+		s->sent++;
+		return call;
+	}
+	fail_msg("too many requests at once");
+	return NULL;
+}
+
+static void forget(struct script *s, struct call *call)
+{
+	for (unsigned i = 0; i < CALLS_MAX; i++)
+		if (s->calls[i] == call)
+			s->calls[i] = NULL;
+	free(call);
+}
+
+static void script_cancel(void *self, struct call *call)
+{
+	forget(self, call);
+}
+
+static int64_t script_mono(void *self)
+{
+	return ((struct script *)self)->mono;
+}
+
+static instant_t script_wall(void *self)
+{
+	return ((struct script *)self)->wall;
+}
+
+static uint64_t script_random(void *self)
+{
+	(void)self;
+	return 88172645463325252u;
+}
+
+/* ---- the server's side ---- */
+
+/* The request under way whose path ends with (or, for lists, contains) this, or NULL. */
+static struct call *find(struct script *s, const char *method, const char *path)
+{
+	for (unsigned i = 0; i < CALLS_MAX; i++)
+		if (s->calls[i] && strcmp(s->calls[i]->method, method) == 0 && strstr(s->calls[i]->path, path))
+			return s->calls[i];
+	return NULL;
+}
+
+static struct call *expect(struct script *s, const char *method, const char *path)
+{
+	struct call *call = find(s, method, path);
+
+	if (!call)
+		fail_msg("no %s %s", method, path);
+	return call;
+}
+
+static void answer(struct script *s, struct call *call, int status, int retry_after_ms, const char *body)
+{
+	struct reply reply = call->reply;
+
+	forget(s, call);
+	assert_int_equal(reply.on_data(reply.context, status, body, strlen(body)), 0);
+	reply.on_done(reply.context, status, retry_after_ms, NULL);
+}
+
+static void lose(struct script *s, struct call *call)
+{
+	const struct error err = { .class = ERROR_RETRY, .message = "connection reset" };
+	struct reply reply = call->reply;
+
+	forget(s, call);
+	reply.on_done(reply.context, 0, 0, &err);
+}
+
+static void stream(struct script *s, const char *plural, const char *type, const char *object)
+{
+	char path[128], line[4096];
+	struct call *call;
+
+	snprintf(path, sizeof(path), "/%s?watch=true", plural);
+	call = expect(s, "GET", path);
+	snprintf(line, sizeof(line), "{\"type\":\"%s\",\"object\":%s}\n", type, object);
+	assert_int_equal(call->reply.on_data(call->reply.context, 200, line, strlen(line)), 0);
+}
+
+/* Lets everything happen that is due now. */
+static void settle(struct script *s)
+{
+	while (manager_drain(&s->manager) == 0)
+		;
+}
+
+static unsigned writes(struct script *s)
+{
+	const struct writer_stats *w = writer_stats(s->manager.writer);
+
+	return (unsigned)(w->started[WRITE_CREATE] + w->started[WRITE_DELETE] + w->started[WRITE_FINALIZER] + w->started[WRITE_STATUS]);
+}
+
+static const struct resource *resource_of(const char *plural)
+{
+	unsigned k = 0;
+
+	while (strcmp(kinds[k].resource->plural, plural) != 0)
+		k++;
+	return kinds[k].resource;
+}
+
+static void list(struct script *s, const char *plural, const char *items)
+{
+	const struct resource *r = resource_of(plural);
+	char path[128], body[8192];
+
+	snprintf(path, sizeof(path), "/%s?limit=", plural);
+	snprintf(body, sizeof(body),
+		 "{\"kind\":\"%sList\",\"apiVersion\":\"%s%s%s\",\"metadata\":{\"resourceVersion\":\"100\"},\"items\":[%s]}", r->kind,
+		 r->group, r->group[0] ? "/" : "", r->version, items);
+	answer(s, expect(s, "GET", path), 200, 0, body);
+}
+
+#define NAMESPACE(name, labels, version) \
+	"{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"" name "\",\"uid\":\"ns-" name "\",\"resourceVersion\":\"" version \
+	"\",\"creationTimestamp\":\"2026-11-22T10:00:00Z\",\"labels\":{" labels "}}}"
+#define META(name, ns, version, more) \
+	"\"metadata\":{\"name\":\"" name "\",\"namespace\":\"" ns "\",\"uid\":\"u-" name "\",\"resourceVersion\":\"" version \
+	"\",\"generation\":1,\"creationTimestamp\":\"2026-11-22T10:00:00Z\"" more "}"
+#define OBJECT(kind, meta, rest) "{\"apiVersion\":\"billing.miloapis.com/v1alpha1\",\"kind\":\"" kind "\"," meta rest "}"
+#define ACCOUNT(version, more, status) \
+	OBJECT("BillingAccount", META("main", "acme", version, more), \
+	       ",\"spec\":{\"currencyCode\":\"EUR\"}" status)
+#define HELD ",\"finalizers\":[\"others.example/x\",\"billing.miloapis.com/billing-account\"]"
+#define PROJECT "\"resourcemanager.miloapis.com/project-name\":\"shop\""
+
+static void begin(struct script *s, const char *namespaces, const char *accounts, const char *bindings)
+{
+	manager_start(&s->manager);
+	list(s, "namespaces", namespaces);
+	list(s, "paymentmethodclasses", "");
+	list(s, "billingaccounts", accounts);
+	list(s, "paymentmethods", "");
+	settle(s);
+	assert_int_equal(writes(s), 0); /* not before every kind has been seen */
+	assert_false(s->manager.synced);
+	list(s, "billingaccountbindings", bindings);
+	list(s, "projectbillings", "");
+	settle(s);
+	assert_true(s->manager.synced);
+}
+
+static int setup(void **state)
+{
+	struct script *s = calloc(1, sizeof(*s));
+
+	s->port = (struct port){ .self = s, .send = script_send, .cancel = script_cancel, .monotonic_ms = script_mono,
+				 .now = script_wall, .random = script_random };
+	s->log = (struct log){ .fd = -1, .level = LOG_ERROR };
+	s->settings.project_label = PROJECT_LABEL_DEFAULT;
+	s->mono = 1000;
+	s->wall = 1795341980000; /* 2026-11-22T10:06:20Z */
+	manager_init(&s->manager, &(struct manager_config){ .port = &s->port, .settings = &s->settings, .log = &s->log,
+							    .source = "https://test", .max_concurrent_writes = 8,
+							    .cache_sync_timeout_ms = 120000 });
+	*state = s;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct script *s = *state;
+
+	manager_close(&s->manager);
+	for (unsigned i = 0; i < CALLS_MAX; i++)
+		assert_null(s->calls[i]); /* all cancelled */
+	free(s);
+	return 0;
+}
+
+/* ---- the rules ---- */
+
+static void finalizer_first_then_status_each_on_what_was_written(void **state)
+{
+	struct script *s = *state;
+	struct call *call;
+
+	begin(s, "", ACCOUNT("1", "", ""), "");
+	assert_int_equal(writes(s), 1);
+	call = expect(s, "PATCH", "/namespaces/acme/billingaccounts/main");
+	assert_string_equal(call->content_type, "application/json-patch+json");
+	assert_non_null(strstr(call->body, "billing.miloapis.com/billing-account"));
+	answer(s, call, 200, 0, ACCOUNT("2", HELD, ""));
+	settle(s);
+	call = expect(s, "PATCH", "/namespaces/acme/billingaccounts/main/status");
+	assert_string_equal(call->content_type, "application/merge-patch+json");
+	assert_non_null(strstr(call->body, "\"resourceVersion\":\"2\"")); /* guarded by what it was decided on */
+	assert_non_null(strstr(call->body, "\"phase\":\"Ready\""));
+	assert_null(strstr(call->body, "currencyCode")); /* nothing but what we own */
+}
+
+/* The account as its own status write would leave it: taken from the patch itself would prove nothing, so spelled out. */
+#define CONDITION(type, status, reason, message) \
+	"{\"type\":\"" type "\",\"status\":\"" status "\",\"reason\":\"" reason "\",\"message\":\"" message \
+	"\",\"lastTransitionTime\":\"2026-11-22T10:00:01Z\",\"observedGeneration\":1}"
+#define NOT_CONFIGURED "No default payment method is set: name one in spec.defaultPaymentMethodRef."
+#define CONVERGED \
+	",\"status\":{\"phase\":\"Ready\",\"observedGeneration\":1,\"linkedProjectsCount\":0,\"conditions\":[" CONDITION( \
+		"Ready", "True", "BillingAccountReady", "Billing account is ready.") "," CONDITION("DefaultPaymentMethodReady", "False", \
+											       "NotConfigured", NOT_CONFIGURED) "," \
+	CONDITION("InvoicingReady", "True", "NoInvoicesYet", "No invoices yet.") "," CONDITION("PaymentReady", "False", "NotConfigured", \
+											 NOT_CONFIGURED) "]}"
+
+static void a_converged_account_is_not_written_to(void **state)
+{
+	struct script *s = *state;
+
+	begin(s, "", ACCOUNT("9", HELD, CONVERGED), "");
+	assert_int_equal(writes(s), 0);
+	stream(s, "billingaccounts", "MODIFIED", ACCOUNT("10", HELD ",\"labels\":{\"a\":\"b\"}", CONVERGED));
+	settle(s);
+	assert_int_equal(writes(s), 0);
+}
+
+static void a_lost_answer_is_looked_up_before_the_write_is_repeated(void **state)
+{
+	struct script *s = *state;
+
+	begin(s, "", ACCOUNT("1", HELD, ""), "");
+	lose(s, expect(s, "PATCH", "/billingaccounts/main/status"));
+	settle(s);
+	assert_null(find(s, "PATCH", "main")); /* the server is given a moment */
+	s->mono += 10000;
+	settle(s);
+	assert_null(find(s, "PATCH", "main"));
+	/* it had been applied after all: nothing is left to write */
+	answer(s, expect(s, "GET", "/namespaces/acme/billingaccounts/main"), 200, 0, ACCOUNT("5", HELD, CONVERGED));
+	settle(s);
+	assert_int_equal(writes(s), 1);
+}
+
+static void a_conflict_is_decided_anew_on_the_fresh_object(void **state)
+{
+	struct script *s = *state;
+	struct call *call;
+
+	begin(s, "", ACCOUNT("1", HELD, ""), "");
+	answer(s, expect(s, "PATCH", "/billingaccounts/main/status"), 409, 0,
+	       "{\"kind\":\"Status\",\"code\":409,\"reason\":\"Conflict\",\"message\":\"modified\"}");
+	s->mono += 100;
+	settle(s);
+	/* meanwhile staff suspended it: that sticks */
+	answer(s, expect(s, "GET", "/billingaccounts/main"), 200, 0, ACCOUNT("7", HELD, ",\"status\":{\"phase\":\"Suspended\"}"));
+	settle(s);
+	call = expect(s, "PATCH", "/billingaccounts/main/status");
+	assert_non_null(strstr(call->body, "\"resourceVersion\":\"7\""));
+	assert_null(strstr(call->body, "\"phase\""));
+	assert_non_null(strstr(call->body, "Billing account is in Suspended phase."));
+}
+
+static void retry_after_is_kept_to(void **state)
+{
+	struct script *s = *state;
+
+	begin(s, "", ACCOUNT("1", HELD, ""), "");
+	answer(s, expect(s, "PATCH", "/billingaccounts/main/status"), 429, 3000,
+	       "{\"kind\":\"Status\",\"code\":429,\"reason\":\"TooManyRequests\",\"message\":\"slow down\"}");
+	settle(s);
+	s->mono += 2999;
+	settle(s);
+	assert_int_equal(writes(s), 1);
+	s->mono += 1000;
+	settle(s);
+	assert_int_equal(writes(s), 2);
+}
+
+static void an_outage_does_not_wear_out_the_keys(void **state)
+{
+	struct script *s = *state;
+	int64_t began;
+
+	begin(s, "", ACCOUNT("1", HELD, ""), "");
+	lose(s, expect(s, "PATCH", "/billingaccounts/main/status"));
+	began = s->mono;
+	for (int i = 0; i < 10000 && s->mono < began + 600000; i++) { /* ten minutes without an answer */
+		struct call *call;
+
+		settle(s);
+		call = find(s, "GET", "/billingaccounts/main");
+		if (call)
+			lose(s, call);
+		s->mono += 100;
+	}
+	s->mono += 5001; /* five seconds after it is over at the latest, the key is tried */
+	settle(s);
+	expect(s, "GET", "/billingaccounts/main");
+}
+
+static void a_project_gets_its_projectbilling_and_it_says_no(void **state)
+{
+	struct script *s = *state;
+	struct call *call;
+
+	begin(s, NAMESPACE("shop-prod", PROJECT, "3"), "", "");
+	call = expect(s, "POST", "/namespaces/shop-prod/projectbillings");
+	assert_non_null(strstr(call->body, "\"name\":\"shop\""));
+	answer(s, call, 201, 0, OBJECT("ProjectBilling", META("shop", "shop-prod", "4", ""), ""));
+	settle(s);
+	call = expect(s, "PATCH", "/namespaces/shop-prod/projectbillings/shop/status");
+	assert_non_null(strstr(call->body, "billing account required before deploy"));
+	assert_non_null(strstr(call->body, "\"deployAllowed\":false"));
+}
+
+static void a_projectbilling_whose_project_left_is_deleted_by_uid(void **state)
+{
+	struct script *s = *state;
+	struct call *call;
+
+	begin(s, NAMESPACE("shop-prod", PROJECT, "3"), "", "");
+	answer(s, expect(s, "POST", "/projectbillings"), 201, 0, OBJECT("ProjectBilling", META("shop", "shop-prod", "4", ""), ""));
+	settle(s);
+	answer(s, expect(s, "PATCH", "/projectbillings/shop/status"), 200, 0,
+	       OBJECT("ProjectBilling", META("shop", "shop-prod", "5", ""), ""));
+	stream(s, "namespaces", "MODIFIED", NAMESPACE("shop-prod", "", "6"));
+	settle(s);
+	call = expect(s, "DELETE", "/namespaces/shop-prod/projectbillings/shop");
+	assert_non_null(strstr(call->body, "\"uid\":\"u-shop\""));
+}
+
+static void stopping_starts_nothing_and_lets_finish_what_is_under_way(void **state)
+{
+	struct script *s = *state;
+
+	begin(s, "", ACCOUNT("1", HELD, ""), "");
+	manager_stop(&s->manager);
+	assert_false(manager_is_idle(&s->manager));
+	answer(s, expect(s, "PATCH", "/billingaccounts/main/status"), 200, 0, ACCOUNT("2", HELD, ",\"status\":{\"phase\":\"Provisioning\"}"));
+	settle(s);
+	assert_true(manager_is_idle(&s->manager));
+	assert_int_equal(writes(s), 1); /* what it found would be worth another write, but not now */
+}
+
+static void everything_is_looked_at_again_after_ten_hours(void **state)
+{
+	struct script *s = *state;
+	uint64_t before;
+
+	begin(s, "", ACCOUNT("9", HELD, CONVERGED), "");
+	before = s->manager.dispatch.stats.reconciles[KIND_BILLINGACCOUNT];
+	s->mono += (int64_t)8 * 3600 * 1000;
+	settle(s);
+	assert_int_equal(s->manager.dispatch.stats.reconciles[KIND_BILLINGACCOUNT], before);
+	s->mono += (int64_t)3 * 3600 * 1000 + 1;
+	settle(s);
+	assert_int_equal(s->manager.dispatch.stats.reconciles[KIND_BILLINGACCOUNT], before + 1);
+	assert_int_equal(writes(s), 0);
+}
+
+static void a_list_that_never_ends_is_fatal_after_the_timeout(void **state)
+{
+	struct script *s = *state;
+
+	manager_start(&s->manager);
+	list(s, "namespaces", "");
+	s->mono += 119000;
+	settle(s);
+	assert_false(s->manager.failed);
+	s->mono += 2000;
+	settle(s);
+	assert_true(s->manager.failed);
+}
+
+static void missing_definitions_are_waited_for(void **state)
+{
+	static const char *const plurals[] = { "paymentmethodclasses", "billingaccounts", "paymentmethods", "billingaccountbindings",
+					       "projectbillings" };
+	struct script *s = *state;
+
+	manager_start(&s->manager);
+	list(s, "namespaces", "");
+	for (int round = 0; round < 200; round++) { /* far longer than the sync timeout */
+		for (unsigned i = 0; i < 5; i++) {
+			char path[64];
+			struct call *call;
+
+			snprintf(path, sizeof(path), "/%s?limit=", plurals[i]);
+			call = find(s, "GET", path);
+			if (call)
+				answer(s, call, 404, 0, "404 page not found\n");
+		}
+		s->mono += 2000;
+		settle(s);
+	}
+	assert_false(s->manager.failed);
+	for (unsigned i = 0; i < 5; i++)
+		list(s, plurals[i], "");
+	settle(s);
+	assert_true(s->manager.synced);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		CASE(finalizer_first_then_status_each_on_what_was_written),
+		CASE(a_converged_account_is_not_written_to),
+		CASE(a_lost_answer_is_looked_up_before_the_write_is_repeated),
+		CASE(a_conflict_is_decided_anew_on_the_fresh_object),
+		CASE(retry_after_is_kept_to),
+		CASE(an_outage_does_not_wear_out_the_keys),
+		CASE(a_project_gets_its_projectbilling_and_it_says_no),
+		CASE(a_projectbilling_whose_project_left_is_deleted_by_uid),
+		CASE(stopping_starts_nothing_and_lets_finish_what_is_under_way),
+		CASE(everything_is_looked_at_again_after_ten_hours),
+		CASE(a_list_that_never_ends_is_fatal_after_the_timeout),
+		CASE(missing_definitions_are_waited_for),
+	};
+
+	return cmocka_run_group_tests_name("manager", tests, NULL, NULL);
+}
