@@ -39,29 +39,32 @@ static void on_changed(void *context, enum kind_id kind, const void *old, const 
 
 /* ---- what the server's state is, for people ---- */
 
-static void say_missing(struct manager *m)
+/* One line for all kinds in that state, and one when none is any more. Waits until every kind has been heard of, so that a start
+ * without definitions or without rights is one line. *said: the set of kinds (bits) that has been named. */
+static void say_kinds(struct manager *m, enum kind_state state, uint32_t *said, const char *bad, const char *good, const char *why)
 {
 	char names[1024] = "";
-	uint32_t missing = 0;
+	uint32_t now = 0;
 	size_t used = 0;
 
 	for (unsigned k = 0; k < KIND_COUNT; k++) {
+		const struct resource *r = kinds[k].resource;
+
 		if (m->states[k] == KIND_UNHEARD)
-			return; /* wait for all, so that one line names them all */
-		if (m->states[k] != KIND_MISSING)
+			return;
+		if (m->states[k] != state)
 			continue;
-		missing |= 1u << k;
-		used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s.%s", used ? ", " : "",
-					 kinds[k].resource->plural, kinds[k].resource->group);
+		now |= 1u << k;
+		used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s%s%s", used ? ", " : "", r->plural, r->group[0] ? "." : "",
+					 r->group);
 		if (used >= sizeof(names))
 			used = sizeof(names) - 1;
 	}
-	if (missing & ~m->missing_said)
-		log_warn(m->config.log, "waiting: custom resource definitions are missing; install them with: kubectl apply -f crds/",
-			 "missing", names);
-	else if (!missing && m->missing_said)
-		log_info(m->config.log, "all custom resource definitions are there");
-	m->missing_said = missing ? m->missing_said | missing : 0; /* no line for each one that turns up */
+	if (now & ~*said)
+		log_warn(m->config.log, bad, "resources", names, "error", why);
+	else if (!now && *said)
+		log_info(m->config.log, good);
+	*said = now ? *said | now : 0; /* no line for each one that turns up */
 }
 
 static enum kind_state state_of(const struct error *err)
@@ -73,32 +76,51 @@ static enum kind_state state_of(const struct error *err)
 	return err->class == ERROR_FORBIDDEN ? KIND_REFUSED : KIND_FAILING;
 }
 
+/* What concerns the server as a whole is said once, whichever kind met it first. */
+static enum server_state server_state_of(const struct error *err)
+{
+	if (err && !err->code && err->class == ERROR_RETRY)
+		return SERVER_SILENT;
+	return err && err->code == 401 ? SERVER_UNAUTHORIZED : SERVER_FINE;
+}
+
+static void say_server(struct manager *m, const struct error *err)
+{
+	enum server_state now = server_state_of(err);
+
+	if (now == m->server)
+		return;
+	m->server = now;
+	if (now == SERVER_SILENT)
+		log_warn(m->config.log, "API server does not answer; trying again with back-off", "server", m->config.source, "error",
+			 err->message);
+	else if (now == SERVER_UNAUTHORIZED)
+		log_warn(m->config.log, "API server does not accept our credentials; trying again with back-off", "server", m->config.source,
+			 "error", err->message);
+	else
+		log_info(m->config.log, "API server answers again", "server", m->config.source);
+}
+
 static void on_state(void *context, enum kind_id kind, const struct error *err)
 {
 	struct manager *m = context;
 	enum kind_state now = state_of(err), before = m->states[kind];
-	bool no_answer = err && !err->code && err->class == ERROR_RETRY;
 
-	if (no_answer && !m->unreachable)
-		log_warn(m->config.log, "API server does not answer; trying again with back-off", "server", m->config.source, "error",
+	say_server(m, err);
+	if (m->server != SERVER_FINE)
+		return; /* what this kind was before is still to be told apart when the server is back */
+	m->states[kind] = now;
+	if (now == KIND_FAILING && before != KIND_FAILING)
+		log_warn(m->config.log, "list or watch failed; trying again with back-off", "resource", kinds[kind].resource->plural, "error",
 			 err->message);
-	else if (!no_answer && m->unreachable)
-		log_info(m->config.log, "API server answers again", "server", m->config.source);
-	if (!no_answer && now != before) {
-		if (now == KIND_REFUSED)
-			log_warn(m->config.log, "not allowed to list or watch; check the credentials and the role of this account",
-				 "resource", kinds[kind].resource->plural, "error", err->message);
-		else if (now == KIND_FAILING)
-			log_warn(m->config.log, "list or watch failed; trying again with back-off", "resource", kinds[kind].resource->plural,
-				 "error", err->message);
-		else if (now == KIND_FINE && before != KIND_UNHEARD && before != KIND_MISSING)
-			log_info(m->config.log, "list and watch go on", "resource", kinds[kind].resource->plural);
-	}
-	m->unreachable = no_answer;
-	/* No answer is the server's state, said once for all kinds; what a kind was before is still to be told apart. */
-	if (!no_answer)
-		m->states[kind] = now;
-	say_missing(m);
+	else if (now == KIND_FINE && before == KIND_FAILING)
+		log_info(m->config.log, "list and watch go on", "resource", kinds[kind].resource->plural);
+	say_kinds(m, KIND_MISSING, &m->missing_said,
+		  "waiting: custom resource definitions are missing; install them with: kubectl apply -f crds/",
+		  "all custom resource definitions are there", NULL);
+	say_kinds(m, KIND_REFUSED, &m->refused_said,
+		  "waiting: not allowed to list or watch; this account's role lacks the right (deploy/base/rbac.yaml has them all)",
+		  "allowed to list and watch everything again", now == KIND_REFUSED ? err->message : NULL);
 }
 
 static void on_unreadable(void *context, enum kind_id kind, const struct error *err)
@@ -144,7 +166,7 @@ static void check_sync(struct manager *m, int64_t now)
 		if (used >= sizeof(waiting))
 			used = sizeof(waiting) - 1;
 		/* A server that is away, refuses us or lacks the CRD is waited for: each of these has been said and may pass. */
-		stuck |= !m->unreachable && (m->states[k] == KIND_UNHEARD || m->states[k] == KIND_FINE);
+		stuck |= m->server == SERVER_FINE && (m->states[k] == KIND_UNHEARD || m->states[k] == KIND_FINE);
 	}
 	if (!used) {
 		struct cache_stats stats;
@@ -213,6 +235,7 @@ void manager_init(struct manager *m, const struct manager_config *config)
 {
 	*m = (struct manager){ .config = *config };
 	m->atoms = atoms_new();
+	atoms_seed(m->atoms, config->port->random(config->port->self));
 	m->codec = codec_new(m->atoms, config->settings->project_label);
 	m->cache = cache_new(m->atoms, m->codec, config->settings,
 			     (struct cache_listener){ .context = m, .changed = on_changed, .doubtful = enqueue });

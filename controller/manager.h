@@ -19,6 +19,7 @@ struct manager_config {
 	int64_t cache_sync_timeout_ms;
 };
 
+enum server_state { SERVER_FINE = 0, SERVER_SILENT, SERVER_UNAUTHORIZED };
 enum kind_state { KIND_UNHEARD = 0, KIND_FINE, KIND_MISSING /* no CRD */, KIND_REFUSED, KIND_FAILING };
 
 struct manager {
@@ -31,9 +32,9 @@ struct manager {
 	struct dispatch dispatch;
 	struct informer informers[KIND_COUNT];
 	enum kind_state states[KIND_COUNT];
-	bool unreachable;        /* said so; server-wide, so that one line does for all kinds */
+	enum server_state server; /* as it was last said */
 	bool synced, stopping;
-	uint32_t missing_said;   /* kinds whose missing CRD has been named: a set of bits */
+	uint32_t missing_said, refused_said; /* kinds that have been named so: sets of bits */
 	int64_t started_at, resync_at;
 	int64_t unreadable_said_at;
 	bool failed;             /* cannot go on: main exits 1; the reason is logged */

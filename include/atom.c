@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "memory.h"
 
@@ -89,10 +88,15 @@ struct atoms *atoms_new(void)
 {
 	struct atoms *atoms = memory_alloc(sizeof(*atoms));
 
-	/* Enough to differ between processes: the clock and where the loader put the heap. */
-	atoms->seed = ((uint64_t)(uintptr_t)atoms << 20 ^ (uint64_t)time(NULL)) * UINT64_C(0x94D049BB133111EB);
+	atoms_seed(atoms, 0);
 	resize(atoms, PLACES_FIRST);
 	return atoms;
+}
+
+void atoms_seed(struct atoms *atoms, uint64_t seed)
+{
+	assert(atoms->count == 0);
+	atoms->seed = (seed + 1) * UINT64_C(0x94D049BB133111EB);
 }
 
 void atoms_free(struct atoms *atoms)

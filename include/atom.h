@@ -26,6 +26,9 @@ static inline const char *atom_text(atom_t atom)
 struct atoms;
 
 struct atoms *atoms_new(void);
+/* Before the first atom: what hashes depend on. Random in a process that strangers can feed with names, so that they cannot choose
+ * names that collide; chosen where a run must be repeated exactly. */
+void atoms_seed(struct atoms *, uint64_t seed);
 /* Every atom must have been released; a leak is an assertion in debug builds. NULL is fine. */
 void atoms_free(struct atoms *);
 
