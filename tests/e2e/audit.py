@@ -1,0 +1,36 @@
+"""What tollgate really asked the API server for, from the audit log: the proof that it is quiet, and of its rights."""
+
+import json
+import time
+
+USER = "system:serviceaccount:tollgate-system:tollgate"
+WRITES = {"create", "update", "patch", "delete", "deletecollection"}
+
+
+def requests(plane, offset=0):
+    """[(verb, resource, name, code)] of tollgate since a byte offset; resource with its subresource."""
+    found = []
+    with open(plane.dir / "audit.log", "rb") as log:
+        log.seek(offset)
+        for line in log:
+            if USER.encode() not in line or not line.endswith(b"\n"):
+                continue
+            event = json.loads(line)
+            what = event.get("objectRef")
+            if event["user"]["username"] != USER or not what:
+                continue
+            resource = what["resource"] + (f"/{what['subresource']}" if "subresource" in what else "")
+            found.append((event["verb"], resource, f"{what.get('namespace', '')}/{what.get('name', '')}",
+                          event.get("responseStatus", {}).get("code")))
+    return found
+
+
+def size(plane):
+    return (plane.dir / "audit.log").stat().st_size
+
+
+def writes_during(plane, seconds):
+    """The writes of the next seconds. This is a measurement: the one place where a test lets time pass."""
+    offset = size(plane)
+    time.sleep(seconds)
+    return [one for one in requests(plane, offset) if one[0] in WRITES]
