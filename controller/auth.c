@@ -34,12 +34,17 @@ static void forget(char *secret)
 	free(secret);
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 /* "Bearer <text trimmed>", or NULL when nothing is left of it or it cannot be a token. */
 static char *make_header(const char *text, size_t len)
 {
-	while (len && (unsigned char)text[len - 1] <= ' ')
+	while (len && is_blank(text[len - 1]))
 		len--;
-	while (len && (unsigned char)text[0] <= ' ') {
+	while (len && is_blank(text[0])) {
 		text++;
 		len--;
 	}

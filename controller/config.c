@@ -556,12 +556,12 @@ static int read_in_cluster(struct cluster_config *config, const char *mount, str
 
 /* ---- the way in ---- */
 
-static int finish(struct cluster_config *config, int result, const struct error *ours, struct error *err)
+static int finish(struct cluster_config *config, int result, enum error_class class, const struct error *ours, struct error *err)
 {
 	if (result == 0)
 		return 0;
 	cluster_config_close(config);
-	return error_set(err, ours->class, "%s", ours->message);
+	return error_set(err, class, "%s", ours->message);
 }
 
 int cluster_config_in_cluster(struct cluster_config *config, const char *mount, struct error *err)
@@ -569,7 +569,9 @@ int cluster_config_in_cluster(struct cluster_config *config, const char *mount, 
 	struct error ours = { 0 };
 
 	*config = (struct cluster_config){ 0 };
-	return finish(config, read_in_cluster(config, mount, &ours), &ours, err);
+	int result = read_in_cluster(config, mount, &ours);
+
+	return finish(config, result, ours.class, &ours, err);
 }
 
 int cluster_config_load(struct cluster_config *config, const char *kubeconfig, const char *context, struct error *err)
@@ -578,29 +580,28 @@ int cluster_config_load(struct cluster_config *config, const char *kubeconfig, c
 
 	*config = (struct cluster_config){ 0 };
 	if (kubeconfig && *kubeconfig)
-		return finish(config, read_kubeconfig(config, kubeconfig, false, context, &ours), &ours, err);
+		return finish(config, read_kubeconfig(config, kubeconfig, false, context, &ours), ERROR_INVALID, &ours, err);
 	if (env("KUBECONFIG")) {
 		int result = read_kubeconfig(config, env("KUBECONFIG"), true, context, &ours);
 
 		if (result)
 			error_wrap(&ours, "KUBECONFIG");
-		return finish(config, result, &ours, err);
+		return finish(config, result, ERROR_INVALID, &ours, err);
 	}
 	/* A Pod has no contexts: who asks for one by name means a kubeconfig. */
 	if (!context) {
 		int result = cluster_config_in_cluster(config, MOUNT, &ours);
 
 		if (result == 0 || ours.class != ERROR_NOT_FOUND)
-			return finish(config, result, &ours, err);
+			return finish(config, result, ERROR_INVALID, &ours, err);
 	}
 	cleanup_free char *path = print("%s/.kube/config", env("HOME") ? env("HOME") : "");
 	int result = read_kubeconfig(config, path, false, context, &ours);
 
 	if (result && ours.class == ERROR_NOT_FOUND)
-		error_set(&ours, ERROR_INVALID,
-			  "no cluster: --kubeconfig and $KUBECONFIG are not set, %s does not exist, and this is not a Pod%s", path,
-			  env("KUBERNETES_SERVICE_HOST") ? " in which --context has a meaning" : "");
-	return finish(config, result, &ours, err);
+		error_set(&ours, ERROR_INVALID, "no cluster: --kubeconfig and $KUBECONFIG are not set, %s does not exist, and %s",
+			  path, context ? "--context needs a kubeconfig" : "this is not a Pod");
+	return finish(config, result, ERROR_INVALID, &ours, err);
 }
 
 static void free_secret(char *secret)

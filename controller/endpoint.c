@@ -70,11 +70,12 @@ static bool bypasses_proxy(const char *host)
 	const char *list = getenv("NO_PROXY") ? getenv("NO_PROXY") : getenv("no_proxy");
 	cleanup_free char *copy = memory_strdup(list ? list : "");
 	char *rest = copy, *pattern;
+	bool address = address_matches(host, host);
 
 	if (strcasecmp(host, "localhost") == 0 || address_matches(host, "127.0.0.0/8") || address_matches(host, "::1"))
 		return true;
 	while ((pattern = strsep(&rest, ", ")) != NULL)
-		if (strcmp(pattern, "*") == 0 || name_matches(host, pattern) || address_matches(host, pattern))
+		if (strcmp(pattern, "*") == 0 || (address ? address_matches(host, pattern) : name_matches(host, pattern)))
 			return true;
 	return false;
 }

@@ -17,12 +17,9 @@ static const struct field terms_fields[] = {
 static const struct shape terms_shape = SHAPE("paymentTerms", struct payment_terms, terms_fields);
 
 static const struct field address_fields[] = {
-	FIELD(struct address, country, "country", FIELD_WORD),
-	FIELD(struct address, line1, "line1", FIELD_STRING),
-	FIELD(struct address, line2, "line2", FIELD_STRING),
-	FIELD(struct address, city, "city", FIELD_STRING),
-	FIELD(struct address, region, "region", FIELD_STRING),
-	FIELD(struct address, postal_code, "postalCode", FIELD_STRING),
+	FIELD(struct address, country, "country", FIELD_WORD), FIELD(struct address, line1, "line1", FIELD_STRING),
+	FIELD(struct address, line2, "line2", FIELD_STRING),   FIELD(struct address, city, "city", FIELD_STRING),
+	FIELD(struct address, region, "region", FIELD_STRING), FIELD(struct address, postal_code, "postalCode", FIELD_STRING),
 };
 static const struct shape address_shape = SHAPE("address", struct address, address_fields);
 
@@ -71,8 +68,7 @@ static const struct field arrangement_invoice_fields[] = {
 	FIELD(struct arrangement_invoice, purchase_order_number, "purchaseOrderNumber", FIELD_STRING),
 	FIELD(struct arrangement_invoice, agreement_reference, "agreementReference", FIELD_STRING),
 };
-static const struct shape arrangement_invoice_shape = SHAPE("invoice", struct arrangement_invoice,
-							    arrangement_invoice_fields);
+static const struct shape arrangement_invoice_shape = SHAPE("invoice", struct arrangement_invoice, arrangement_invoice_fields);
 
 static const struct field arrangement_fields[] = {
 	FIELD(struct account_arrangement, name, "name", FIELD_WORD),
@@ -81,8 +77,7 @@ static const struct field arrangement_fields[] = {
 	FIELD(struct account_arrangement, ends_at, "endsAt", FIELD_INSTANT),
 	FIELD_OF(struct account_arrangement, invoice, "invoice", FIELD_OPTIONAL, &arrangement_invoice_shape),
 };
-static const struct shape arrangement_shape = SHAPE("paymentArrangement", struct account_arrangement,
-						    arrangement_fields);
+static const struct shape arrangement_shape = SHAPE("paymentArrangement", struct account_arrangement, arrangement_fields);
 
 static const struct field estimate_fields[] = {
 	FIELD(struct account_estimate, month_to_date, "monthToDate", FIELD_STRING),

@@ -21,8 +21,8 @@ static const struct field responsibility_fields[] = {
 	FIELD(struct billing_responsibility, established_at, "establishedAt", FIELD_INSTANT),
 	FIELD(struct billing_responsibility, current_account, "currentAccount", FIELD_WORD),
 };
-static const struct shape responsibility_shape = SHAPE("billingResponsibility", struct billing_responsibility,
-						       responsibility_fields);
+static const struct shape responsibility_shape =
+	SHAPE("billingResponsibility", struct billing_responsibility, responsibility_fields);
 
 static const struct field status_fields[] = {
 	FIELD_NAMES(struct binding_status, phase, "phase", phases),

@@ -39,8 +39,7 @@ void codec_free(struct codec *codec)
 	free(codec);
 }
 
-void *record_decode(struct codec *codec, const struct resource *resource, const char *text, size_t len,
-		    struct error *err)
+void *record_decode(struct codec *codec, const struct resource *resource, const char *text, size_t len, struct error *err)
 {
 	cleanup_tree json_t *tree = tree_parse(text, len, err);
 
@@ -91,8 +90,8 @@ char *status_patch(struct codec *codec, const struct resource *resource, const v
 	(void)codec;
 	if (!changes)
 		return NULL;
-	return printed(built(json_pack("{s:{s:s,s:s},s:o}", "metadata", "resourceVersion", meta->resource_version,
-				       "uid", meta->uid, "status", changes)));
+	return printed(built(json_pack("{s:{s:s,s:s},s:o}", "metadata", "resourceVersion", meta->resource_version, "uid", meta->uid,
+				       "status", changes)));
 }
 
 char *object_body(const struct resource *resource, struct key key)
@@ -100,8 +99,8 @@ char *object_body(const struct resource *resource, struct key key)
 	char version[64];
 
 	snprintf(version, sizeof(version), "%s%s%s", resource->group, resource->group[0] ? "/" : "", resource->version);
-	return printed(built(json_pack("{s:s,s:s,s:{s:s,s:s*}}", "apiVersion", version, "kind", resource->kind,
-				       "metadata", "name", key.name->text, "namespace", key.ns ? key.ns->text : NULL)));
+	return printed(built(json_pack("{s:s,s:s,s:{s:s,s:s*}}", "apiVersion", version, "kind", resource->kind, "metadata", "name",
+				       key.name->text, "namespace", key.ns ? key.ns->text : NULL)));
 }
 
 static size_t finalizer_place(const struct object *meta, const char *finalizer)
@@ -138,8 +137,7 @@ char *finalizer_patch(const void *record, const char *finalizer, bool add)
 		json_array_append_new(patch, operation("test", path, encode_text(finalizer)));
 		json_array_append_new(patch, operation("remove", path, NULL));
 	} else if (meta->finalizers.n == 0) {
-		json_array_append_new(
-			patch, operation("test", "/metadata/resourceVersion", encode_text(meta->resource_version)));
+		json_array_append_new(patch, operation("test", "/metadata/resourceVersion", encode_text(meta->resource_version)));
 		json_array_append_new(patch, operation("add", "/metadata/finalizers", json_pack("[s]", finalizer)));
 	} else {
 		list = built(json_array());
@@ -153,6 +151,6 @@ char *finalizer_patch(const void *record, const char *finalizer, bool add)
 
 char *delete_body(const char *uid)
 {
-	return printed(built(json_pack("{s:s,s:s,s:{s:s}}", "apiVersion", "v1", "kind", "DeleteOptions",
-				       "preconditions", "uid", uid)));
+	return printed(
+		built(json_pack("{s:s,s:s,s:{s:s}}", "apiVersion", "v1", "kind", "DeleteOptions", "preconditions", "uid", uid)));
 }

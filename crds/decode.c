@@ -47,8 +47,7 @@ static void path_print(const struct decoder *decoder, char text[PATH_TEXT])
 		const char *before = name && strpbrk(name, "./") ? "[" : len ? "." : "";
 
 		if (name)
-			len += (size_t)snprintf(text + len, PATH_TEXT - len, "%s%s%s", before, name,
-						*before == '[' ? "]" : "");
+			len += (size_t)snprintf(text + len, PATH_TEXT - len, "%s%s%s", before, name, *before == '[' ? "]" : "");
 		else
 			len += (size_t)snprintf(text + len, PATH_TEXT - len, "[%zu]", decoder->path[i].index);
 	}
@@ -151,8 +150,7 @@ static int read_enum(struct decoder *decoder, const json_t *value, const char *c
 			return 0;
 		}
 		if (used < sizeof(allowed))
-			used += (size_t)snprintf(allowed + used, sizeof(allowed) - used, "%s%s", i ? ", " : "",
-						 names[i]);
+			used += (size_t)snprintf(allowed + used, sizeof(allowed) - used, "%s%s", i ? ", " : "", names[i]);
 	}
 	return fail(decoder, "unknown value %s; allowed: %s", quote(text, quoted), allowed);
 }

@@ -60,8 +60,7 @@ static void read_object(struct codec *codec, const struct resource *resource, bo
 	if (event->record && !versioned) {
 		record_free(codec, resource, event->record);
 		event->record = NULL;
-		error_set(&event->poison, ERROR_INVALID, "%s: metadata.resourceVersion: longer than 63 bytes",
-			  resource->kind);
+		error_set(&event->poison, ERROR_INVALID, "%s: metadata.resourceVersion: longer than 63 bytes", resource->kind);
 	}
 	if (!event->record)
 		read_poison_key(codec, resource, object, &event->poison_key);
@@ -194,8 +193,8 @@ void status_error(int http_code, const char *body, size_t len, int retry_after_h
 	read_status(http_code, is_status ? tree : NULL, line, retry_after_header_ms, err);
 }
 
-int event_decode(struct codec *codec, const struct resource *resource, const char *line, size_t len,
-		 struct wire_event *event, struct error *err)
+int event_decode(struct codec *codec, const struct resource *resource, const char *line, size_t len, struct wire_event *event,
+		 struct error *err)
 {
 	static const char *const types[] = { "ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR" };
 	cleanup_tree json_t *tree = tree_parse(line, len, err);
@@ -209,8 +208,7 @@ int event_decode(struct codec *codec, const struct resource *resource, const cha
 		if (strcmp(types[i], type) == 0)
 			event->type = (enum event_type)(EVENT_ADDED + i);
 	if (!event->type)
-		return error_set(err, ERROR_INVALID, "%s watch: not an event: type %s", resource->kind,
-				 type ? type : "missing");
+		return error_set(err, ERROR_INVALID, "%s watch: not an event: type %s", resource->kind, type ? type : "missing");
 	if (!json_is_object(object))
 		return error_set(err, ERROR_INVALID, "%s watch: not an event: no object", resource->kind);
 	if (event->type == EVENT_BOOKMARK)
@@ -222,8 +220,8 @@ int event_decode(struct codec *codec, const struct resource *resource, const cha
 	return 0;
 }
 
-int item_decode(struct codec *codec, const struct resource *resource, const char *text, size_t len,
-		struct wire_event *event, struct error *err)
+int item_decode(struct codec *codec, const struct resource *resource, const char *text, size_t len, struct wire_event *event,
+		struct error *err)
 {
 	cleanup_tree json_t *tree = tree_parse(text, len, err);
 
@@ -242,8 +240,7 @@ void wire_event_close(struct codec *codec, const struct resource *resource, stru
 	*event = (struct wire_event){ 0 };
 }
 
-int list_decode(const struct resource *resource, const char *text, size_t len, struct wire_list *list,
-		struct error *err)
+int list_decode(const struct resource *resource, const char *text, size_t len, struct wire_list *list, struct error *err)
 {
 	cleanup_tree json_t *tree = tree_parse(text, len, err);
 	const char *more;

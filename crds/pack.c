@@ -14,7 +14,7 @@
 #include "slot.h"
 
 struct packed {
-	size_t size;          /* of the whole allocation */
+	size_t size;	      /* of the whole allocation */
 	max_align_t record[]; /* 16 bytes of head on most machines, for any record's alignment */
 };
 

@@ -53,8 +53,7 @@ static const struct field us_bank_account_fields[] = {
 	FIELD(struct method_us_bank_account, account_type, "accountType", FIELD_WORD),
 	FIELD(struct method_us_bank_account, account_holder_type, "accountHolderType", FIELD_WORD),
 };
-static const struct shape us_bank_account_shape = SHAPE("usBankAccount", struct method_us_bank_account,
-							us_bank_account_fields);
+static const struct shape us_bank_account_shape = SHAPE("usBankAccount", struct method_us_bank_account, us_bank_account_fields);
 
 static const struct field details_fields[] = {
 	FIELD(struct method_details, type, "type", FIELD_WORD),

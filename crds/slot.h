@@ -16,8 +16,7 @@ struct slot_list {
 	const void *items;
 };
 
-_Static_assert(sizeof(struct slot_list) == sizeof(struct strings) &&
-		       sizeof(struct slot_list) == sizeof(struct conditions) &&
+_Static_assert(sizeof(struct slot_list) == sizeof(struct strings) && sizeof(struct slot_list) == sizeof(struct conditions) &&
 		       offsetof(struct slot_list, items) == offsetof(struct conditions, items),
 	       "lists of all types have one layout");
 _Static_assert(sizeof(enum tristate) == sizeof(unsigned) && sizeof(enum condition_status) == sizeof(unsigned),

@@ -42,8 +42,7 @@ const char *tree_text(const json_t *object, const char *member, size_t max)
 	return len > 0 && len <= max && strlen(json_string_value(value)) == len ? json_string_value(value) : NULL;
 }
 
-int tree_check_kind(const struct resource *resource, const char *suffix, bool optional, const json_t *tree,
-		    struct error *err)
+int tree_check_kind(const struct resource *resource, const char *suffix, bool optional, const json_t *tree, struct error *err)
 {
 	const json_t *api_version = json_object_get(tree, "apiVersion"), *kind = json_object_get(tree, "kind");
 	const char *got_version = json_string_value(api_version), *got_kind = json_string_value(kind);
@@ -60,23 +59,21 @@ int tree_check_kind(const struct resource *resource, const char *suffix, bool op
 		got_kind = "no kind";
 	if (!got_version)
 		got_version = "no apiVersion";
-	return error_set(err, ERROR_INVALID, "expected %s of %s, got %.*s of %.*s", name, version,
-			 decode_cut(got_kind, 64), got_kind, decode_cut(got_version, 64), got_version);
+	return error_set(err, ERROR_INVALID, "expected %s of %s, got %.*s of %.*s", name, version, decode_cut(got_kind, 64),
+			 got_kind, decode_cut(got_version, 64), got_version);
 }
 
 /* "Kind namespace/name", as far as it can be read; a long name is cut so that the message still says what is wrong. */
 static const char *key_print(const struct resource *resource, const json_t *tree, char text[KEY_TEXT])
 {
 	const json_t *metadata = json_object_get(tree, "metadata");
-	const char *ns = tree_text(metadata, "namespace", NAME_SHOWN),
-		   *name = tree_text(metadata, "name", CAP_TEXT_BYTES);
+	const char *ns = tree_text(metadata, "namespace", NAME_SHOWN), *name = tree_text(metadata, "name", CAP_TEXT_BYTES);
 	int shown;
 
 	if (!name)
 		return resource->kind;
 	shown = decode_cut(name, NAME_SHOWN);
-	snprintf(text, KEY_TEXT, "%s %s%s%.*s%s", resource->kind, ns ? ns : "", ns ? "/" : "", shown, name,
-		 name[shown] ? "…" : "");
+	snprintf(text, KEY_TEXT, "%s %s%s%.*s%s", resource->kind, ns ? ns : "", ns ? "/" : "", shown, name, name[shown] ? "…" : "");
 	return text;
 }
 
@@ -100,8 +97,7 @@ static int check_metadata(const struct resource *resource, const struct object *
 	return 0;
 }
 
-void *tree_record(struct codec *codec, const struct resource *resource, bool kind_optional, const json_t *tree,
-		  struct error *err)
+void *tree_record(struct codec *codec, const struct resource *resource, bool kind_optional, const json_t *tree, struct error *err)
 {
 	struct decoder decoder = {
 		.atoms = codec->atoms, .arena = &codec->scratch, .project_label = codec->project_label, .err = err
@@ -110,8 +106,7 @@ void *tree_record(struct codec *codec, const struct resource *resource, bool kin
 	char key[KEY_TEXT];
 
 	if (tree_check_kind(resource, "", kind_optional, tree, err) == 0 &&
-	    decode_record(&decoder, resource->shape, tree, scratch) == 0 &&
-	    check_metadata(resource, scratch, err) == 0) {
+	    decode_record(&decoder, resource->shape, tree, scratch) == 0 && check_metadata(resource, scratch, err) == 0) {
 		record = pack_record(&decoder, resource->shape, scratch);
 	} else {
 		pack_release(codec->atoms, resource->shape, scratch);

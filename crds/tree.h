@@ -18,11 +18,9 @@ json_t *tree_parse(const char *text, size_t len, struct error *err);
 /* A member that is a string without NULs of 1 to max bytes, borrowed; else NULL. */
 const char *tree_text(const json_t *object, const char *member, size_t max);
 /* metav1.TypeMeta against what is expected: kind plus suffix ("List"). Absent ones pass when `optional`. */
-int tree_check_kind(const struct resource *, const char *suffix, bool optional, const json_t *tree,
-		    struct error *err) must_check;
+int tree_check_kind(const struct resource *, const char *suffix, bool optional, const json_t *tree, struct error *err) must_check;
 /* The record (record_free), or NULL with err: "Kind namespace/name: path: what". */
-void *tree_record(struct codec *, const struct resource *, bool kind_optional, const json_t *tree,
-		  struct error *err) must_check;
+void *tree_record(struct codec *, const struct resource *, bool kind_optional, const json_t *tree, struct error *err) must_check;
 
 void tree_cleanup(json_t **);
 #define cleanup_tree __attribute__((cleanup(tree_cleanup)))

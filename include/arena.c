@@ -23,11 +23,11 @@
 /* From sanitizer/asan_interface.h, which is no C standard header; both compilers' runtimes have them. */
 void __asan_poison_memory_region(void const volatile *, size_t);
 void __asan_unpoison_memory_region(void const volatile *, size_t);
-#define poison(from, bytes) __asan_poison_memory_region((from), (bytes))
+#define poison(from, bytes)   __asan_poison_memory_region((from), (bytes))
 #define unpoison(from, bytes) __asan_unpoison_memory_region((from), (bytes))
 enum { GAP = 16 };
 #else
-#define poison(from, bytes) ((void)(from), (void)(bytes))
+#define poison(from, bytes)   ((void)(from), (void)(bytes))
 #define unpoison(from, bytes) ((void)(from), (void)(bytes))
 enum { GAP = 0 };
 #endif
@@ -35,7 +35,7 @@ enum { GAP = 0 };
 enum {
 	BLOCK_FIRST = 4096,
 	BLOCK_LARGEST = 1 << 20, /* growth stops here; one larger request still gets its own block */
-	BLOCK_KEPT = 1 << 18,    /* a reset keeps no more: one odd decision must not cost memory for ever */
+	BLOCK_KEPT = 1 << 18,	 /* a reset keeps no more: one odd decision must not cost memory for ever */
 };
 
 struct arena_block {

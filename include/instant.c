@@ -10,8 +10,8 @@
 
 #define SECOND_MS INT64_C(1000)
 #define MINUTE_MS (60 * SECOND_MS)
-#define HOUR_MS (60 * MINUTE_MS)
-#define DAY_MS (24 * HOUR_MS)
+#define HOUR_MS	  (60 * MINUTE_MS)
+#define DAY_MS	  (24 * HOUR_MS)
 
 enum { DAYS_PER_ERA = 146097, YEARS_PER_ERA = 400, DAYS_BEFORE_1970 = 719468 /* from 0000-03-01 */ };
 
@@ -32,8 +32,7 @@ static int64_t days_of(int64_t year, int month, int day)
 	const int64_t year_of_era = y - era * YEARS_PER_ERA;
 	const int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
 
-	return era * DAYS_PER_ERA + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
-	       DAYS_BEFORE_1970;
+	return era * DAYS_PER_ERA + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - DAYS_BEFORE_1970;
 }
 
 static struct date date_of(int64_t days)
@@ -66,8 +65,8 @@ char *instant_format(instant_t at, char text[INSTANT_TEXT_SIZE])
 	const int64_t seconds = ms_of_day / SECOND_MS;
 	const struct date date = date_of(floor_div(at, DAY_MS));
 
-	snprintf(text, INSTANT_TEXT_SIZE, "%04lld-%02d-%02dT%02d:%02d:%02dZ", (long long)date.year, date.month,
-		 date.day, (int)(seconds / 3600), (int)(seconds / 60 % 60), (int)(seconds % 60));
+	snprintf(text, INSTANT_TEXT_SIZE, "%04lld-%02d-%02dT%02d:%02d:%02dZ", (long long)date.year, date.month, date.day,
+		 (int)(seconds / 3600), (int)(seconds / 60 % 60), (int)(seconds % 60));
 	return text;
 }
 
@@ -122,8 +121,7 @@ static bool read_offset(struct reader *in, int64_t *offset_ms)
 		sign = -1;
 	else if (!read_mark(in, '+', '+'))
 		return false;
-	if (!read_number(in, 2, &hours) || !read_mark(in, ':', ':') || !read_number(in, 2, &minutes) || hours > 23 ||
-	    minutes > 59)
+	if (!read_number(in, 2, &hours) || !read_mark(in, ':', ':') || !read_number(in, 2, &minutes) || hours > 23 || minutes > 59)
 		return false;
 	*offset_ms = sign * (hours * HOUR_MS + minutes * MINUTE_MS);
 	return true;
@@ -135,18 +133,16 @@ int instant_parse(const char *text, size_t len, instant_t *out)
 	int year, month, day, hour, minute, second, ms;
 	int64_t offset_ms;
 
-	if (!read_number(&in, 4, &year) || !read_mark(&in, '-', '-') || !read_number(&in, 2, &month) ||
-	    !read_mark(&in, '-', '-') || !read_number(&in, 2, &day) || !read_mark(&in, 'T', 't'))
+	if (!read_number(&in, 4, &year) || !read_mark(&in, '-', '-') || !read_number(&in, 2, &month) || !read_mark(&in, '-', '-') ||
+	    !read_number(&in, 2, &day) || !read_mark(&in, 'T', 't'))
 		return -1;
 	if (!read_number(&in, 2, &hour) || !read_mark(&in, ':', ':') || !read_number(&in, 2, &minute) ||
 	    !read_mark(&in, ':', ':') || !read_number(&in, 2, &second) || !read_fraction(&in, &ms) ||
 	    !read_offset(&in, &offset_ms) || in.at != in.end)
 		return -1;
-	if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 || minute > 59 ||
-	    second > 60)
+	if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 || minute > 59 || second > 60)
 		return -1;
-	*out = days_of(year, month, day) * DAY_MS + hour * HOUR_MS + minute * MINUTE_MS + second * SECOND_MS + ms -
-	       offset_ms;
+	*out = days_of(year, month, day) * DAY_MS + hour * HOUR_MS + minute * MINUTE_MS + second * SECOND_MS + ms - offset_ms;
 	return 0;
 }
 

@@ -102,10 +102,8 @@ static void texts_end_where_they_should(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pieces_are_zeroed_aligned_and_apart),
-		cmocka_unit_test(total_counts_what_was_handed_out),
-		cmocka_unit_test(reset_keeps_one_block_but_no_huge_one),
-		cmocka_unit_test(larger_than_any_block_is_one_piece),
+		cmocka_unit_test(pieces_are_zeroed_aligned_and_apart),	 cmocka_unit_test(total_counts_what_was_handed_out),
+		cmocka_unit_test(reset_keeps_one_block_but_no_huge_one), cmocka_unit_test(larger_than_any_block_is_one_piece),
 		cmocka_unit_test(texts_end_where_they_should),
 	};
 

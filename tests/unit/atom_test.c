@@ -32,9 +32,7 @@ static void same_string_is_same_pointer(void **state)
 static void different_strings_are_different_atoms(void **state)
 {
 	struct atoms *atoms = atoms_new();
-	const char *texts[] = {
-		"", "a", "ab", "aa", "b", "abcdefgh", "abcdefghi", "ABCDEFGH", "zahlungsfähig", "日本"
-	};
+	const char *texts[] = { "", "a", "ab", "aa", "b", "abcdefgh", "abcdefghi", "ABCDEFGH", "zahlungsfähig", "日本" };
 	enum { N = sizeof(texts) / sizeof(texts[0]) };
 	atom_t made[N];
 
@@ -116,7 +114,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(same_string_is_same_pointer), cmocka_unit_test(different_strings_are_different_atoms),
-		cmocka_unit_test(null_passes_through),         cmocka_unit_test(bytes_return_to_what_they_were),
+		cmocka_unit_test(null_passes_through),	       cmocka_unit_test(bytes_return_to_what_they_were),
 		cmocka_unit_test(table_agrees_with_a_model),
 	};
 

@@ -233,7 +233,8 @@ static struct key key_of(enum kind_id kind, const char *ns, const char *name)
 }
 
 /* kubectl apply: creates the object, or merges into it; a changed spec is a new generation. Single quotes stand for double. */
-MAYBE_UNUSED static void apply(struct cluster *c, enum kind_id kind, const char *ns, const char *name, const char *format, ...)
+MAYBE_UNUSED __attribute__((format(printf, 5, 6))) static void
+apply(struct cluster *c, enum kind_id kind, const char *ns, const char *name, const char *format, ...)
 {
 	char text[4096], stamp[INSTANT_TEXT_SIZE], uid[32];
 	struct stored *s = server_find(c, key_of(kind, ns, name));

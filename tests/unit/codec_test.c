@@ -189,8 +189,7 @@ static void golden_patch(const struct golden *golden, const char *text, size_t l
 	if (!record || !desired)
 		fail_msg("refused: %s", err.message);
 	patch = status_patch(codec, resource, record, status_in(resource, desired));
-	assert_int_equal(patch == NULL,
-			 status_equal(resource, status_in(resource, record), status_in(resource, desired)));
+	assert_int_equal(patch == NULL, status_equal(resource, status_in(resource, record), status_in(resource, desired)));
 	assert_same_json(patch ? json_loads(patch, 0, NULL) : json_null(), load(golden->folder, "patch.json"));
 	if (patch) {
 		json_t *parsed = json_loads(patch, 0, NULL);
@@ -242,8 +241,7 @@ static void find_cases(void)
 		while (dir && (entry = readdir(dir))) {
 			if (entry->d_name[0] == '.' || n_cases == CASES_MAX)
 				continue;
-			snprintf(cases[n_cases].folder, sizeof(cases[n_cases].folder), "%.120s/%.160s", folder,
-				 entry->d_name);
+			snprintf(cases[n_cases].folder, sizeof(cases[n_cases].folder), "%.120s/%.160s", folder, entry->d_name);
 			cases[n_cases++].resource = resources[kind];
 		}
 		if (dir)
@@ -286,21 +284,18 @@ static void check_table(const struct shape *shape, unsigned depth)
 	assert_true(depth < 12 && shape->name && shape->n_fields > 0);
 	for (size_t i = 0; i < shape->n_fields; i++) {
 		const struct field *field = &shape->fields[i];
-		const bool here = field->type == FIELD_STRUCT && field->offset == 0 &&
-				  field->shape->size == shape->size;
+		const bool here = field->type == FIELD_STRUCT && field->offset == 0 && field->shape->size == shape->size;
 
 		assert_non_null(field->name);
 		assert_true(field->offset < shape->size);
 		assert_int_equal(field->type == FIELD_ENUM, field->names != NULL);
-		assert_int_equal(field->type == FIELD_STRUCT || field->type == FIELD_OPTIONAL ||
-					 field->type == FIELD_LIST,
+		assert_int_equal(field->type == FIELD_STRUCT || field->type == FIELD_OPTIONAL || field->type == FIELD_LIST,
 				 field->shape != NULL);
 		for (size_t j = 0; j < i; j++) {
 			assert_string_not_equal(field->name, shape->fields[j].name);
 			/* Rows that lie over the record itself (FIELD_HERE) share its start. */
 			if (!here && shape->fields[j].type != FIELD_STRUCT && field->offset == shape->fields[j].offset)
-				fail_msg("%s: %s and %s share a place", shape->name, field->name,
-					 shape->fields[j].name);
+				fail_msg("%s: %s and %s share a place", shape->name, field->name, shape->fields[j].name);
 		}
 		if (field->shape)
 			check_table(field->shape, depth + 1);
@@ -352,8 +347,7 @@ static json_t *specimen(const struct shape *shape, unsigned variant)
 			value = specimen(field->shape, variant);
 			break;
 		case FIELD_LIST:
-			value = json_pack("[o,o]", specimen(field->shape, variant),
-					  specimen(field->shape, variant + 1));
+			value = json_pack("[o,o]", specimen(field->shape, variant), specimen(field->shape, variant + 1));
 			break;
 		case FIELD_STRINGS:
 			value = json_pack("[o,s]", json_sprintf("one %u", variant), "two");
@@ -396,7 +390,7 @@ static void every_row_and_enum_value_round_trips(void **state)
 	}
 }
 
-/* From every good object's status to every other's of its kind: the patch, applied, gives the other, and nothing is left. */
+/* From every good status to every other of its kind: the patch, applied, gives the other, and nothing is left. */
 static void patches_lead_from_any_status_to_any_other(void **state)
 {
 	static void *records[CASES_MAX + 8];
@@ -456,8 +450,7 @@ static bool survives(const struct resource *resource, const char *text, size_t l
 	void *record = record_decode(codec, resource, exact, len, &err);
 
 	if (record) {
-		assert_null(resource->status ? status_patch(codec, resource, record, status_in(resource, record))
-					     : NULL);
+		assert_null(resource->status ? status_patch(codec, resource, record, status_in(resource, record)) : NULL);
 		record_free(codec, resource, record);
 	} else {
 		assert_int_equal(err.class, ERROR_INVALID);
@@ -467,20 +460,26 @@ static bool survives(const struct resource *resource, const char *text, size_t l
 	return record != NULL;
 }
 
+/* One text a kind that holds every member there is. */
+static char *specimen_text(const struct resource *resource)
+{
+	json_t *tree = specimen_of(resource, 0);
+	char *text = json_dumps(tree, JSON_COMPACT);
+
+	json_decref(tree);
+	return text;
+}
+
 static void truncated_anywhere_is_an_error(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < n_cases; i++) {
-		size_t len;
-		cleanup_free char *text = good_text(i, &len);
+	for (size_t i = 0; i < KIND_COUNT; i++) {
+		cleanup_free char *text = specimen_text(resources[i]);
+		size_t len = strlen(text);
 
-		if (!text)
-			continue;
-		while (len > 0 && text[len - 1] != '}')
-			len--;
-		assert_true(survives(cases[i].resource, text, len));
+		assert_true(survives(resources[i], text, len));
 		while (len-- > 0)
-			assert_false(survives(cases[i].resource, text, len));
+			assert_false(survives(resources[i], text, len));
 	}
 }
 
@@ -489,15 +488,15 @@ static void any_byte_may_be_another(void **state)
 	static const char others[] = { '\0', '"', '{', '}', ',', '\\', '9', '\x1f', '\xff', '\xc3' };
 
 	(void)state;
-	for (size_t i = 0; i < n_cases; i++) {
-		size_t len;
-		cleanup_free char *text = good_text(i, &len);
+	for (size_t i = 0; i < KIND_COUNT; i++) {
+		cleanup_free char *text = specimen_text(resources[i]);
+		const size_t len = strlen(text);
 
-		for (size_t at = 0; text && at < len; at += 1 + i % 3) {
+		for (size_t at = i % 3; at < len; at += 3) {
 			const char was = text[at];
 
-			text[at] = others[(at + i) % sizeof(others)];
-			survives(cases[i].resource, text, len);
+			text[at] = others[at % sizeof(others)];
+			survives(resources[i], text, len);
 			text[at] = was;
 		}
 	}
@@ -544,8 +543,7 @@ static void replace_each(const struct resource *resource, json_t *root, json_t *
 
 static void any_value_may_be_of_another_type(void **state)
 {
-	json_t *others = json_pack("[n,b,b,i,f,s,s,[],{},[n],[s],[{}],[[[]]],{s:n},{s:s}]", 1, 0, 7, 1.5, "", "text",
-				   "x", "name", "name", "n");
+	json_t *others = json_pack("[n,b,i,f,s,[],[n],{s:n}]", 1, 7, 1.5, "text", "name");
 
 	(void)state;
 	assert_non_null(others);
@@ -595,19 +593,18 @@ static void texts_are_capped(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		static const size_t sizes[] = { CAP_TEXT_BYTES, CAP_TEXT_BYTES + 1, 3 << 20 };
+		static const size_t sizes[] = { CAP_TEXT_BYTES, CAP_TEXT_BYTES + 1, 1 << 20 };
 
 		for (size_t s = 0; s < 3; s++) {
-			cleanup_free char *spec = filled(rows[i].before, 'x', sizes[s], rows[i].after),
-					  *text = account_text(spec);
+			cleanup_free char *spec = filled(rows[i].before, 'x', sizes[s], rows[i].after), *text = account_text(spec);
 			char expected[256];
 			struct error err = { 0 };
 			void *record = record_decode(codec, account, text, strlen(text), &err);
 
 			assert_int_equal(record != NULL, s == 0);
 			if (!record) {
-				snprintf(expected, sizeof(expected),
-					 "BillingAccount acme/main: %s: longer than 131072 bytes", rows[i].path);
+				snprintf(expected, sizeof(expected), "BillingAccount acme/main: %s: longer than 131072 bytes",
+					 rows[i].path);
 				assert_string_equal(err.message, expected);
 			}
 			record_free(codec, account, record);
@@ -633,9 +630,8 @@ static void lists_are_capped(void **state)
 		record = record_decode(codec, account, text, strlen(text), &err);
 		assert_int_equal(record != NULL, !over);
 		if (over)
-			assert_string_equal(
-				err.message,
-				"BillingAccount acme/main: spec.contactInfo.invoiceEmails: more than 1024 items");
+			assert_string_equal(err.message,
+					    "BillingAccount acme/main: spec.contactInfo.invoiceEmails: more than 1024 items");
 		record_free(codec, account, record);
 		json_decref(emails);
 		free(spec);
@@ -691,23 +687,21 @@ static void desired_texts_may_be_anybodys(void **state)
 
 	(void)state;
 	patch = status_patch(codec, account, record, &desired);
-	assert_string_equal(
-		patch,
-		"{\"metadata\":{\"resourceVersion\":\"7\",\"uid\":\"u-1\"},\"status\":{\"phase\":\"Ready\","
-		"\"conditions\":["
-		"{\"type\":\"Ready\",\"status\":\"True\",\"observedGeneration\":1,\"lastTransitionTime\":"
-		"\"1970-01-01T00:00:01Z\",\"reason\":\"R\",\"message\":\"m\"}],\"latestInvoiceRef\":{\"name\":\"i\"},"
-		"\"suspension\":{\"reason\":\"made up\",\"since\":\"1970-01-01T00:00:00Z\"}}}");
+	assert_string_equal(patch,
+			    "{\"metadata\":{\"resourceVersion\":\"7\",\"uid\":\"u-1\"},\"status\":{\"phase\":\"Ready\","
+			    "\"conditions\":["
+			    "{\"type\":\"Ready\",\"status\":\"True\",\"observedGeneration\":1,\"lastTransitionTime\":"
+			    "\"1970-01-01T00:00:01Z\",\"reason\":\"R\",\"message\":\"m\"}],\"latestInvoiceRef\":{\"name\":\"i\"},"
+			    "\"suspension\":{\"reason\":\"made up\",\"since\":\"1970-01-01T00:00:00Z\"}}}");
 	assert_true(status_equal(account, &desired, &desired));
 	record_free(codec, account, record);
 }
 
 static void project_label_is_the_operators(void **state)
 {
-	static const char text[] =
-		"{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"n\",\"uid\":\"u\","
-		"\"resourceVersion\":\"1\",\"labels\":{\"example.com/project\":\"shop\","
-		"\"resourcemanager.miloapis.com/project-name\":\"other\"}}}";
+	static const char text[] = "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"n\",\"uid\":\"u\","
+				   "\"resourceVersion\":\"1\",\"labels\":{\"example.com/project\":\"shop\","
+				   "\"resourcemanager.miloapis.com/project-name\":\"other\"}}}";
 	struct codec *other = codec_new(atoms, "example.com/project");
 	struct error err;
 	struct namespace *record = record_decode(other, &namespace_resource, text, sizeof(text) - 1, &err);
@@ -722,23 +716,17 @@ static void project_label_is_the_operators(void **state)
 
 static void bodies_are_what_the_api_takes(void **state)
 {
-	const struct key key = { .kind = KIND_PROJECTBILLING,
-				 .ns = atom_of(atoms, "acme"),
-				 .name = atom_of(atoms, "shop") };
+	const struct key key = { .kind = KIND_PROJECTBILLING, .ns = atom_of(atoms, "acme"), .name = atom_of(atoms, "shop") };
 	const struct key cluster = { .kind = KIND_PAYMENTMETHODCLASS, .name = key.name };
 	cleanup_free char *body = object_body(&projectbilling_resource, key);
-	cleanup_free char *body_of_class = object_body(&paymentmethodclass_resource, cluster),
-			  *delete = delete_body("u-1");
+	cleanup_free char *body_of_class = object_body(&paymentmethodclass_resource, cluster), *delete = delete_body("u-1");
 
 	(void)state;
-	assert_string_equal(
-		body, "{\"apiVersion\":\"billing.miloapis.com/v1alpha1\",\"kind\":\"ProjectBilling\",\"metadata\":{"
-		      "\"name\":\"shop\",\"namespace\":\"acme\"}}");
-	assert_string_equal(body_of_class,
-			    "{\"apiVersion\":\"billing.miloapis.com/v1alpha1\",\"kind\":\"PaymentMethodClass\","
-			    "\"metadata\":{\"name\":\"shop\"}}");
-	assert_string_equal(delete,
-			    "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"preconditions\":{\"uid\":\"u-1\"}}");
+	assert_string_equal(body, "{\"apiVersion\":\"billing.miloapis.com/v1alpha1\",\"kind\":\"ProjectBilling\",\"metadata\":{"
+				  "\"name\":\"shop\",\"namespace\":\"acme\"}}");
+	assert_string_equal(body_of_class, "{\"apiVersion\":\"billing.miloapis.com/v1alpha1\",\"kind\":\"PaymentMethodClass\","
+					   "\"metadata\":{\"name\":\"shop\"}}");
+	assert_string_equal(delete, "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"preconditions\":{\"uid\":\"u-1\"}}");
 	atom_unref(atoms, key.ns);
 	atom_unref(atoms, key.name);
 }
@@ -746,8 +734,7 @@ static void bodies_are_what_the_api_takes(void **state)
 static void finalizers_of_others_survive(void **state)
 {
 #define UID "{\"op\":\"test\",\"path\":\"/metadata/uid\",\"value\":\"u-1\"}"
-	static const char *const none[] = { NULL }, *const theirs[] = { "a", "b" },
-				 *const both[] = { "a", "ours", "b" };
+	static const char *const none[] = { NULL }, *const theirs[] = { "a", "b" }, *const both[] = { "a", "ours", "b" };
 	static const struct {
 		struct strings finalizers;
 		bool add;
@@ -785,7 +772,7 @@ static void finalizers_of_others_survive(void **state)
 /* ---- envelopes ---- */
 
 #define ACCOUNT_META "\"apiVersion\":\"billing.miloapis.com/v1alpha1\",\"kind\":\"BillingAccount\",\"metadata\":" META
-#define META "{\"name\":\"main\",\"namespace\":\"acme\",\"uid\":\"u\",\"resourceVersion\":\"12\"}"
+#define META	     "{\"name\":\"main\",\"namespace\":\"acme\",\"uid\":\"u\",\"resourceVersion\":\"12\"}"
 
 static int event(const char *line, struct wire_event *event, struct error *err)
 {
@@ -856,11 +843,11 @@ static void poison_without_a_name_has_no_key(void **state)
 
 static void a_long_resource_version_is_poison(void **state)
 {
-	cleanup_free char *line = filled(
-		"{\"type\":\"ADDED\",\"object\":{\"apiVersion\":\"billing.miloapis.com/v1alpha1\",\"kind\":"
-		"\"BillingAccount\",\"metadata\":{\"name\":\"main\",\"namespace\":\"acme\",\"uid\":\"u\","
-		"\"resourceVersion\":\"",
-		'1', 64, "\"}}}");
+	cleanup_free char *line =
+		filled("{\"type\":\"ADDED\",\"object\":{\"apiVersion\":\"billing.miloapis.com/v1alpha1\",\"kind\":"
+		       "\"BillingAccount\",\"metadata\":{\"name\":\"main\",\"namespace\":\"acme\",\"uid\":\"u\","
+		       "\"resourceVersion\":\"",
+		       '1', 64, "\"}}}");
 	struct wire_event got;
 	struct error err;
 
@@ -878,22 +865,19 @@ static void bookmarks_carry_a_version(void **state)
 	struct error err;
 
 	(void)state;
-	assert_int_equal(
-		event("{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"99\"}}}", &got, &err), 0);
+	assert_int_equal(event("{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"99\"}}}", &got, &err), 0);
 	assert_int_equal(got.type, EVENT_BOOKMARK);
 	assert_string_equal(got.resource_version, "99");
 	assert_false(got.initial_events_end);
-	assert_int_equal(
-		event("{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"99\",\"annotations\":{"
-		      "\"k8s.io/initial-events-end\":\"true\"}}}}",
-		      &got, &err),
-		0);
+	assert_int_equal(event("{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"99\",\"annotations\":{"
+			       "\"k8s.io/initial-events-end\":\"true\"}}}}",
+			       &got, &err),
+			 0);
 	assert_true(got.initial_events_end);
-	assert_int_equal(
-		event("{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"99\",\"annotations\":{"
-		      "\"k8s.io/initial-events-end\":\"false\"}}}}",
-		      &got, &err),
-		0);
+	assert_int_equal(event("{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"99\",\"annotations\":{"
+			       "\"k8s.io/initial-events-end\":\"false\"}}}}",
+			       &got, &err),
+			 0);
 	assert_false(got.initial_events_end);
 	assert_int_equal(event("{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{}}}", &got, &err), -1);
 	assert_string_equal(err.message, "BillingAccount watch: a BOOKMARK without a resourceVersion");
@@ -946,8 +930,7 @@ static void what_is_no_event_breaks_the_stream(void **state)
 
 static void truncated_events_break_the_stream(void **state)
 {
-	static const char line[] = "{\"type\":\"ADDED\",\"object\":{" ACCOUNT_META
-				   ",\"spec\":{\"currencyCode\":\"USD\"}}}";
+	static const char line[] = "{\"type\":\"ADDED\",\"object\":{" ACCOUNT_META ",\"spec\":{\"currencyCode\":\"USD\"}}}";
 
 	(void)state;
 	for (size_t len = 0; len < sizeof(line) - 1; len++) {
@@ -1006,17 +989,15 @@ static void lists_have_a_version_and_maybe_more(void **state)
 	assert_null(got.continue_token);
 	assert_int_equal(list(LIST_KIND "{\"resourceVersion\":\"5\",\"continue\":\"\"}}", &got, &err), 0);
 	assert_null(got.continue_token);
-	assert_int_equal(list(LIST_KIND "{\"resourceVersion\":\"5\",\"continue\":\"abc\",\"remainingItemCount\":3}}",
-			      &got, &err),
+	assert_int_equal(list(LIST_KIND "{\"resourceVersion\":\"5\",\"continue\":\"abc\",\"remainingItemCount\":3}}", &got, &err),
 			 0);
 	assert_string_equal(got.continue_token, "abc");
 	free(got.continue_token);
 	assert_int_equal(list(LIST_KIND "{}}", &got, &err), -1);
 	assert_string_equal(err.message, "BillingAccount list: metadata.resourceVersion: missing");
 	assert_int_equal(list("{\"kind\":\"Status\",\"apiVersion\":\"v1\"}", &got, &err), -1);
-	assert_string_equal(
-		err.message,
-		"BillingAccount list: expected BillingAccountList of billing.miloapis.com/v1alpha1, got Status of v1");
+	assert_string_equal(err.message,
+			    "BillingAccount list: expected BillingAccountList of billing.miloapis.com/v1alpha1, got Status of v1");
 	assert_int_equal(list("nonsense", &got, &err), -1);
 }
 
@@ -1030,12 +1011,10 @@ static void refusals_are_classified(void **state)
 		int expected_code, retry_ms;
 		const char *message;
 	} rows[] = {
-		{ 404, 0, STATUS("\"message\":\"no such\",\"reason\":\"NotFound\",\"code\":404"), ERROR_NOT_FOUND, 404,
-		  0, "no such" },
-		{ 409, 0, STATUS("\"message\":\"changed\",\"reason\":\"Conflict\""), ERROR_CONFLICT, 409, 0,
-		  "changed" },
-		{ 409, 0, STATUS("\"message\":\"there\",\"reason\":\"AlreadyExists\""), ERROR_CONFLICT, 409, 0,
-		  "there" },
+		{ 404, 0, STATUS("\"message\":\"no such\",\"reason\":\"NotFound\",\"code\":404"), ERROR_NOT_FOUND, 404, 0,
+		  "no such" },
+		{ 409, 0, STATUS("\"message\":\"changed\",\"reason\":\"Conflict\""), ERROR_CONFLICT, 409, 0, "changed" },
+		{ 409, 0, STATUS("\"message\":\"there\",\"reason\":\"AlreadyExists\""), ERROR_CONFLICT, 409, 0, "there" },
 		{ 410, 0, STATUS("\"reason\":\"Gone\""), ERROR_GONE, 410, 0, "Gone" },
 		{ 400, 0, STATUS("\"reason\":\"Expired\",\"message\":\"m\""), ERROR_GONE, 400, 0, "m" },
 		{ 504, 0,
@@ -1049,16 +1028,12 @@ static void refusals_are_classified(void **state)
 		{ 400, 0, "", ERROR_INVALID, 400, 0, "HTTP 400 without a message" },
 		{ 415, 0, "x", ERROR_INVALID, 415, 0, "x" },
 		{ 408, 0, "", ERROR_RETRY, 408, 0, "HTTP 408 without a message" },
-		{ 429, 0, STATUS("\"message\":\"busy\",\"details\":{\"retryAfterSeconds\":3}"), ERROR_RETRY, 429, 3000,
-		  "busy" },
-		{ 429, 5000, STATUS("\"message\":\"busy\",\"details\":{\"retryAfterSeconds\":3}"), ERROR_RETRY, 429,
-		  5000, "busy" },
-		{ 429, 1000, STATUS("\"message\":\"busy\",\"details\":{\"retryAfterSeconds\":3}"), ERROR_RETRY, 429,
-		  3000, "busy" },
-		{ 429, 0, STATUS("\"message\":\"busy\",\"details\":{\"retryAfterSeconds\":99999999999}"), ERROR_RETRY,
-		  429, INT32_MAX, "busy" },
-		{ 429, -7, STATUS("\"message\":\"busy\",\"details\":{\"retryAfterSeconds\":-3}"), ERROR_RETRY, 429, 0,
-		  "busy" },
+		{ 429, 0, STATUS("\"message\":\"busy\",\"details\":{\"retryAfterSeconds\":3}"), ERROR_RETRY, 429, 3000, "busy" },
+		{ 429, 5000, STATUS("\"message\":\"busy\",\"details\":{\"retryAfterSeconds\":3}"), ERROR_RETRY, 429, 5000, "busy" },
+		{ 429, 1000, STATUS("\"message\":\"busy\",\"details\":{\"retryAfterSeconds\":3}"), ERROR_RETRY, 429, 3000, "busy" },
+		{ 429, 0, STATUS("\"message\":\"busy\",\"details\":{\"retryAfterSeconds\":99999999999}"), ERROR_RETRY, 429,
+		  INT32_MAX, "busy" },
+		{ 429, -7, STATUS("\"message\":\"busy\",\"details\":{\"retryAfterSeconds\":-3}"), ERROR_RETRY, 429, 0, "busy" },
 		{ 503, 2000, "<html>\n<body>", ERROR_RETRY, 503, 2000, "<html>" },
 		{ 502, 0, "\r\n\n  bad g\xc3\xa4teway\x01\r\nmore", ERROR_RETRY, 502, 0, "bad g??teway?" },
 		{ 500, 0, "{\"kind\":\"Pod\",\"message\":\"not for us\"}", ERROR_RETRY, 500, 0,
@@ -1076,10 +1051,10 @@ static void refusals_are_classified(void **state)
 
 		memset(&err, 0x55, sizeof(err));
 		status_error(rows[i].code, rows[i].body, strlen(rows[i].body), rows[i].header_ms, &err);
-		if (err.class != rows[i].class || err.code != rows[i].expected_code ||
-		    err.retry_after_ms != rows[i].retry_ms || strcmp(err.message, rows[i].message) != 0)
-			fail_msg("row %zu: class %d, code %d, retry %d, \"%s\"", i, err.class, err.code,
-				 err.retry_after_ms, err.message);
+		if (err.class != rows[i].class || err.code != rows[i].expected_code || err.retry_after_ms != rows[i].retry_ms ||
+		    strcmp(err.message, rows[i].message) != 0)
+			fail_msg("row %zu: class %d, code %d, retry %d, \"%s\"", i, err.class, err.code, err.retry_after_ms,
+				 err.message);
 	}
 }
 

@@ -1,6 +1,6 @@
 /*
  * Prints every kind's field table as JSON, for tests/schema_test.py to hold against the CRDs:
- *   [{"kind": "BillingAccount", ..., "fields": [{"path": "spec.currencyCode", "type": "string", "names": [...]}, ...]}, ...]
+ *   [{"kind": "BillingAccount", ..., "fields": [{"path": "spec.closureRequested", "type": "boolean", "names": []}, ...]}]
  * A list's items are "path[]". Knows nothing of schemas.
  */
 #include <stdio.h>

@@ -75,8 +75,7 @@ static void long_messages_are_cut_between_characters(void **state)
 			}
 			text[len] = '\0';
 			error_set(&err, ERROR_INVALID, "%s", text);
-			assert_int_equal(strlen(err.message),
-					 offset + (ERROR_MESSAGE_MAX - 1 - offset) / bytes * bytes);
+			assert_int_equal(strlen(err.message), offset + (ERROR_MESSAGE_MAX - 1 - offset) / bytes * bytes);
 			assert_memory_equal(err.message, text, strlen(err.message));
 			error_wrap(&err, "%s", text + offset);
 			assert_int_equal(strlen(err.message), (ERROR_MESSAGE_MAX - 1) / bytes * bytes);

@@ -15,7 +15,7 @@ struct contest_row {
 	const char *rule, *winner;
 	enum rebind rebind;
 	const char *organization;
-	struct seat seats[5];
+	struct seat seats[6];
 };
 
 static const struct contest_row contests[] = {
@@ -72,7 +72,7 @@ static const struct contest_row contests[] = {
 	{ "of two that were handed over to, the longer chain holds it", "a3", REBIND_SUPERSEDE, NULL,
 	  { { "acme", "a1", 10, BINDING_SUPERSEDED, .established = 11, .ended = 20 },
 	    { "acme", "a2", 20, BINDING_SUPERSEDED, .established = 22, .ended = 40 }, { "acme", "a3", .created = 40 },
-	    { "zeta", "z1", 12, BINDING_SUPERSEDED, .established = 12, .ended = 35 } } },
+	    { "zeta", "z1", 12, BINDING_SUPERSEDED, .established = 12, .ended = 40 }, { "zeta", "z2", .created = 40 } } },
 	{ "a claim made after its namespace let go starts anew", "z", REBIND_SUPERSEDE, NULL,
 	  { { "acme", "a1", 10, BINDING_SUPERSEDED, .established = 10, .ended = 20 }, { "acme", "a2", .created = 40 },
 	    { "zeta", "z", .created = 30 } } },

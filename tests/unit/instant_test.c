@@ -1,4 +1,4 @@
-/* Rules of RFC 3339 and the calendar, as rows; and the calendar against the C library's own for every day of 800 years. */
+/* Rules of RFC 3339 and the calendar, as rows; and the calendar against the C library's own, every day of 800 years. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -140,17 +140,15 @@ static void month_ends_when_the_next_begins(void **state)
 		int year, month;
 		const char *after;
 	} rows[] = {
-		{ 2027, 2, "2027-03-01T00:00:00Z" },  { 2028, 2, "2028-03-01T00:00:00Z" },
-		{ 2026, 12, "2027-01-01T00:00:00Z" }, { 1970, 1, "1970-02-01T00:00:00Z" },
-		{ 9999, 11, "9999-12-01T00:00:00Z" }, { 9999, 12, "10000-01-01T00:00:00Z" },
+		{ 2027, 2, "2027-03-01T00:00:00Z" }, { 2028, 2, "2028-03-01T00:00:00Z" },  { 2026, 12, "2027-01-01T00:00:00Z" },
+		{ 1970, 1, "1970-02-01T00:00:00Z" }, { 9999, 11, "9999-12-01T00:00:00Z" }, { 9999, 12, "10000-01-01T00:00:00Z" },
 	};
 	static const int bad[][2] = { { 1969, 12 }, { 10000, 1 }, { 2026, 0 }, { 2026, 13 }, { -1, 1 } };
 	char text[INSTANT_TEXT_SIZE];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		assert_string_equal(instant_format(instant_after_month(rows[i].year, rows[i].month), text),
-				    rows[i].after);
+		assert_string_equal(instant_format(instant_after_month(rows[i].year, rows[i].month), text), rows[i].after);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_int_equal(instant_after_month(bad[i][0], bad[i][1]), 0);
 }

@@ -104,6 +104,23 @@ static void of_two_defaults_the_older_then_the_lesser_name_is_it(void **state)
 	cluster_close(&c);
 }
 
+static void of_many_defaults_it_does_not_matter_which_is_seen_first(void **state)
+{
+	struct cluster c;
+
+	(void)state;
+	cluster_init(&c);
+	for (char name[2] = "m"; *name >= 'a'; --*name)
+		mark(&c, name, true);
+	settle(&c);
+	for (char name[2] = "a"; *name < 'm'; ++*name) {
+		assert_string_equal(class_default(cache_view(c.cache))->meta.name->text, name);
+		mark(&c, name, false);
+		settle(&c);
+	}
+	cluster_close(&c);
+}
+
 static void only_methods_that_it_concerns_are_woken(void **state)
 {
 	struct cluster c;
@@ -139,6 +156,7 @@ int main(void)
 		cmocka_unit_test(parameters_are_resolved_or_not_and_then_it_rests),
 		cmocka_unit_test(either_mark_makes_a_default),
 		cmocka_unit_test(of_two_defaults_the_older_then_the_lesser_name_is_it),
+		cmocka_unit_test(of_many_defaults_it_does_not_matter_which_is_seen_first),
 		cmocka_unit_test(only_methods_that_it_concerns_are_woken),
 	};
 

@@ -39,7 +39,7 @@ static void the_sandbox_answers_what_the_annotation_says(void **state)
 	}
 }
 
-static const struct paymentmethodclass sandbox_class(const char *name)
+static struct paymentmethodclass sandbox_class(const char *name)
 {
 	return (struct paymentmethodclass){ .meta = named(NULL, name), .provider = PROVIDER_SANDBOX };
 }

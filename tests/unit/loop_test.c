@@ -1,0 +1,205 @@
+/*
+ * loop.c: when the drain runs, and that signals and stop arrive. Lower bounds of time are checked exactly, upper bounds are as
+ * generous as a loaded machine needs.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "loop.h"
+
+enum { LATE_MS = 10000 };
+
+struct drained {
+	struct loop *loop;
+	unsigned calls;
+	unsigned stop_after;
+	int64_t answer_ms;
+	int64_t at_ms[8];
+	int signum;
+	unsigned signals;
+};
+
+static int64_t drain(void *context)
+{
+	struct drained *d = context;
+
+	if (d->calls < 8)
+		d->at_ms[d->calls] = loop_monotonic_ms();
+	d->calls++;
+	if (d->calls == d->stop_after)
+		loop_stop(d->loop);
+	return d->answer_ms;
+}
+
+static void drain_runs_again_at_once_while_work_remains(void **state)
+{
+	struct drained d = { .loop = loop_new(), .stop_after = 1000, .answer_ms = 0 };
+	int64_t began = loop_monotonic_ms();
+
+	(void)state;
+	loop_on_drain(d.loop, drain, &d);
+	loop_run(d.loop);
+	assert_int_equal(d.calls, 1000);
+	assert_true(loop_monotonic_ms() - began < LATE_MS);
+	loop_free(d.loop);
+}
+
+static void drain_runs_again_when_it_is_due(void **state)
+{
+	struct drained d = { .loop = loop_new(), .stop_after = 2, .answer_ms = 40 };
+
+	(void)state;
+	loop_on_drain(d.loop, drain, &d);
+	loop_run(d.loop);
+	assert_int_equal(d.calls, 2);
+	/* libuv and we round to milliseconds apart. */
+	assert_true(d.at_ms[1] - d.at_ms[0] >= 39);
+	assert_true(d.at_ms[1] - d.at_ms[0] < LATE_MS);
+	loop_free(d.loop);
+}
+
+/* A drain that takes long must not shorten the sleep after it: the due time counts from its return. */
+static int64_t slow_drain(void *context)
+{
+	struct drained *d = context;
+	int64_t began = loop_monotonic_ms();
+
+	if (d->calls == 1)
+		d->at_ms[1] = began;
+	if (++d->calls == 2) {
+		loop_stop(d->loop);
+		return -1;
+	}
+	while (loop_monotonic_ms() - began < 60)
+		;
+	d->at_ms[0] = loop_monotonic_ms();
+	return 40;
+}
+
+static void due_time_counts_from_the_end_of_the_drain(void **state)
+{
+	struct drained d = { .loop = loop_new() };
+
+	(void)state;
+	loop_on_drain(d.loop, slow_drain, &d);
+	loop_run(d.loop);
+	assert_true(d.at_ms[1] - d.at_ms[0] >= 39);
+	loop_free(d.loop);
+}
+
+static int64_t interrupt_and_wait(void *context)
+{
+	struct drained *d = context;
+
+	d->calls++;
+	if (d->calls == 1)
+		kill(getpid(), SIGUSR1);
+	return d->answer_ms;
+}
+
+static void on_signal(void *context, int signum)
+{
+	struct drained *d = context;
+
+	d->signals++;
+	d->signum = signum;
+	loop_stop(d->loop);
+}
+
+/* With a negative answer only something else wakes the loop: here the signal. */
+static void signals_wake_a_loop_that_waits_for_ever(void **state)
+{
+	struct drained d = { .loop = loop_new(), .answer_ms = -1 };
+
+	(void)state;
+	loop_on_signal(d.loop, SIGUSR1, on_signal, &d);
+	loop_on_drain(d.loop, interrupt_and_wait, &d);
+	loop_run(d.loop);
+	assert_int_equal(d.signum, SIGUSR1);
+	assert_int_equal(d.signals, 1);
+	assert_true(d.calls <= 3);
+	loop_free(d.loop);
+}
+
+static void signals_are_told_apart(void **state)
+{
+	struct drained a = { .loop = loop_new(), .answer_ms = -1 }, b = a;
+
+	(void)state;
+	loop_on_signal(a.loop, SIGUSR2, on_signal, &b);
+	loop_on_signal(a.loop, SIGUSR1, on_signal, &a);
+	loop_on_drain(a.loop, interrupt_and_wait, &a);
+	loop_run(a.loop);
+	assert_int_equal(a.signals, 1);
+	assert_int_equal(b.signals, 0);
+	loop_free(a.loop);
+}
+
+static void loop_runs_again_after_a_stop(void **state)
+{
+	struct drained d = { .loop = loop_new(), .stop_after = 1, .answer_ms = 0 };
+
+	(void)state;
+	loop_on_drain(d.loop, drain, &d);
+	loop_run(d.loop);
+	assert_int_equal(d.calls, 1);
+	d.stop_after = 3;
+	loop_run(d.loop);
+	assert_int_equal(d.calls, 3);
+	loop_free(d.loop);
+	loop_free(NULL);
+}
+
+static void an_answer_replaces_the_one_before(void **state)
+{
+	struct drained d = { .loop = loop_new(), .stop_after = 2, .answer_ms = 100000 };
+
+	(void)state;
+	/* The long sleep of the first run must not outlive it. */
+	loop_on_signal(d.loop, SIGUSR1, on_signal, &d);
+	loop_on_drain(d.loop, interrupt_and_wait, &d);
+	loop_run(d.loop);
+	d.calls = 0;
+	d.answer_ms = 0;
+	loop_on_drain(d.loop, drain, &d);
+	loop_run(d.loop);
+	assert_int_equal(d.calls, 2);
+	loop_free(d.loop);
+}
+
+static void clocks_are_the_kernels(void **state)
+{
+	struct timespec boot;
+	int64_t wall = (int64_t)time(NULL), mono = loop_monotonic_ms(), now = loop_now();
+
+	(void)state;
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	assert_true(now / 1000 >= wall && now / 1000 <= wall + 60);
+	assert_true(boot.tv_sec * 1000 + boot.tv_nsec / 1000000 - mono < LATE_MS);
+	assert_true(loop_monotonic_ms() >= mono);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(drain_runs_again_at_once_while_work_remains),
+		cmocka_unit_test(drain_runs_again_when_it_is_due),
+		cmocka_unit_test(due_time_counts_from_the_end_of_the_drain),
+		cmocka_unit_test(signals_wake_a_loop_that_waits_for_ever),
+		cmocka_unit_test(signals_are_told_apart),
+		cmocka_unit_test(loop_runs_again_after_a_stop),
+		cmocka_unit_test(an_answer_replaces_the_one_before),
+		cmocka_unit_test(clocks_are_the_kernels),
+	};
+
+	alarm(120); /* a loop that never wakes up is a failure, not a hang */
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
