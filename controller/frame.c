@@ -28,11 +28,12 @@ enum state { START, VALUE, VALUE_FIRST, KEY, KEY_FIRST, COLON, AFTER, DONE, STRI
 enum class { OTHER, SPACE, NEWLINE, QUOTE, OPEN_OBJECT, OPEN_ARRAY, CLOSE_OBJECT, CLOSE_ARRAY, COLON_SIGN, COMMA, WORD, CLASSES };
 
 static const uint8_t class_of[256] = {
-	[' '] = SPACE, ['\t'] = SPACE, ['\r'] = SPACE, ['\n'] = NEWLINE, ['"'] = QUOTE, ['{'] = OPEN_OBJECT, ['['] = OPEN_ARRAY,
-	['}'] = CLOSE_OBJECT, [']'] = CLOSE_ARRAY, [':'] = COLON_SIGN, [','] = COMMA, ['+'] = WORD, ['-'] = WORD, ['.'] = WORD,
-	['0'] = WORD, ['1'] = WORD, ['2'] = WORD, ['3'] = WORD, ['4'] = WORD, ['5'] = WORD, ['6'] = WORD, ['7'] = WORD,
-	['8'] = WORD, ['9'] = WORD, ['E'] = WORD, ['a'] = WORD, ['e'] = WORD, ['f'] = WORD, ['l'] = WORD, ['n'] = WORD,
-	['r'] = WORD, ['s'] = WORD, ['t'] = WORD, ['u'] = WORD,
+	[' '] = SPACE,	    ['\t'] = SPACE,	  ['\r'] = SPACE,      ['\n'] = NEWLINE,   ['"'] = QUOTE, ['{'] = OPEN_OBJECT,
+	['['] = OPEN_ARRAY, ['}'] = CLOSE_OBJECT, [']'] = CLOSE_ARRAY, [':'] = COLON_SIGN, [','] = COMMA, ['+'] = WORD,
+	['-'] = WORD,	    ['.'] = WORD,	  ['0'] = WORD,	       ['1'] = WORD,	   ['2'] = WORD,  ['3'] = WORD,
+	['4'] = WORD,	    ['5'] = WORD,	  ['6'] = WORD,	       ['7'] = WORD,	   ['8'] = WORD,  ['9'] = WORD,
+	['E'] = WORD,	    ['a'] = WORD,	  ['e'] = WORD,	       ['f'] = WORD,	   ['l'] = WORD,  ['n'] = WORD,
+	['r'] = WORD,	    ['s'] = WORD,	  ['t'] = WORD,	       ['u'] = WORD,
 };
 
 /* Bytes at which a scan through a string has to stop. */

@@ -19,8 +19,8 @@ enum frame_mode {
 };
 
 enum slice_type {
-	SLICE_LINE,     /* without its newline; blank lines are left out */
-	SLICE_ITEM,     /* as they come, before the list is known to be complete */
+	SLICE_LINE,	/* without its newline; blank lines are left out */
+	SLICE_ITEM,	/* as they come, before the list is known to be complete */
 	SLICE_ENVELOPE, /* last, from frame_finish: the top-level object with "items":[] */
 	SLICE_WHOLE,
 };
@@ -39,19 +39,19 @@ struct frame_text {
 /* Embedded by its owner, who looks at none of this. */
 struct frame {
 	enum frame_mode mode;
-	size_t slice_limit;                /* bytes in a slice, after dropping */
-	uint64_t consumed;                 /* bytes of the body before the present chunk */
+	size_t slice_limit;		   /* bytes in a slice, after dropping */
+	uint64_t consumed;		   /* bytes of the body before the present chunk */
 	struct frame_text slice, envelope; /* what of them has come so far; envelope: LIST only */
-	size_t token_at;                   /* where the present key, or the value of "items", starts in its text */
-	uint8_t state;                     /* enum state in frame.c */
-	uint8_t next;                      /* enum place of the value to come */
-	uint8_t depth;                     /* open containers */
-	uint8_t drop_depth;                /* depth around the value being dropped */
-	bool dropping;                     /* inside a value that is not kept */
-	bool keeping;                      /* bytes belong to a slice or the envelope: neither dropped nor between slices */
-	bool in_item;                      /* LIST: they belong to the slice */
+	size_t token_at;		   /* where the present key, or the value of "items", starts in its text */
+	uint8_t state;			   /* enum state in frame.c */
+	uint8_t next;			   /* enum place of the value to come */
+	uint8_t depth;			   /* open containers */
+	uint8_t drop_depth;		   /* depth around the value being dropped */
+	bool dropping;			   /* inside a value that is not kept */
+	bool keeping;			   /* bytes belong to a slice or the envelope: neither dropped nor between slices */
+	bool in_item;			   /* LIST: they belong to the slice */
 	bool in_key, escaped, has_items;
-	uint8_t stack[FRAME_DEPTH_MAX];    /* of each open container: its place, and whether it is an array */
+	uint8_t stack[FRAME_DEPTH_MAX]; /* of each open container: its place, and whether it is an array */
 };
 
 void frame_init(struct frame *, enum frame_mode, size_t slice_limit);

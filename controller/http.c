@@ -29,7 +29,7 @@ enum {
 	UNACKNOWLEDGED_MS = 90 * 1000, /* what we sent and nobody acknowledged: the connection is dead */
 	RETRY_AFTER_MAX_MS = 5 * 60 * 1000,
 	HEADER_BYTES_MAX = 64 << 10,
-	BUFFER_BYTES = 32 << 10, /* a call; larger is not faster, since TLS records have 16 KiB */
+	BUFFER_BYTES = 16 << 10, /* a call; larger is not faster, since TLS records have 16 KiB */
 	STREAMS_MAX = 250,	 /* on one connection, if the server takes as many: kube-apiserver's own limit */
 	SPARE_MAX = 16,
 };
@@ -497,8 +497,7 @@ static void detach(struct call *call)
 {
 	struct http *http = call->http;
 
-	if (!call->easy)
-		return;
+	assert(call->easy);
 	curl_multi_remove_handle(http->multi, call->easy);
 	curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, NULL);
 	curl_easy_setopt(call->easy, CURLOPT_ERRORBUFFER, NULL);

@@ -67,7 +67,9 @@ static void put_escaped(struct line *line, const char *text, bool quoted)
 	while (*text != '\0' && !line->cut) {
 		const unsigned char *at = (const unsigned char *)text;
 		size_t len = sequence_len(at);
-		unsigned control = len == 1 && (at[0] < 0x20 || at[0] == 0x7f) ? at[0] : len == 2 && at[0] == 0xc2 && at[1] < 0xa0 ? at[1] : 0;
+		unsigned control = len == 1 && (at[0] < 0x20 || at[0] == 0x7f) ? at[0]
+				   : len == 2 && at[0] == 0xc2 && at[1] < 0xa0 ? at[1]
+									       : 0;
 
 		if (len == 0) {
 			put_text(line, "\xef\xbf\xbd");

@@ -58,8 +58,6 @@ static void run_drain(uv_prepare_t *prepare)
 		uv_timer_stop(&loop->timer);
 		return;
 	}
-	/* libuv counts from its own idea of now, which is as old as the drain was long. */
-	uv_update_time(&loop->uv);
 	uv_timer_start(&loop->timer, nothing_timer, (uint64_t)due_ms, 0);
 }
 

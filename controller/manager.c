@@ -25,16 +25,45 @@ static void enqueue(void *context, struct key key)
 {
 	struct manager *m = context;
 
-	/* What the first lists bring can wait behind what people do now. */
-	queue_add(m->queue, key, m->synced ? PRIORITY_HIGH : PRIORITY_LOW, mono(m));
+	queue_add(m->queue, key, PRIORITY_HIGH, mono(m));
+}
+
+static void enqueue_later(void *context, struct key key)
+{
+	struct manager *m = context;
+
+	queue_add(m->queue, key, PRIORITY_LOW, mono(m));
 }
 
 static void on_changed(void *context, enum kind_id kind, const void *old, const void *new)
 {
 	struct manager *m = context;
-	const struct key_sink sink = { .context = m, .add = enqueue };
+	const struct key_sink sink = { .context = m, .add = enqueue, .add_later = enqueue_later };
 
-	kinds[kind].reconciler->changed(cache_view(m->cache), old, new, &sink);
+	if (m->synced) /* before, there is nothing to decide on; see begin_deciding */
+		kinds[kind].reconciler->changed(cache_view(m->cache), old, new, &sink);
+}
+
+struct sweep {
+	struct manager *manager;
+	enum kind_id kind;
+};
+
+static void wake_as_new(void *context, const void *object)
+{
+	const struct sweep *sweep = context;
+	const struct key_sink sink = { .context = sweep->manager, .add = enqueue_later, .add_later = enqueue_later };
+
+	kinds[sweep->kind].reconciler->changed(cache_view(sweep->manager->cache), NULL, object, &sink);
+}
+
+/* Every kind has been listed. What was there before can wait behind what people do now, so it goes in with low priority; and
+ * what refers comes before what is referred to, so that an account counts its bindings once and not as they come. */
+static void begin_deciding(struct manager *m)
+{
+	for (unsigned k = KIND_COUNT; k-- > 0;)
+		view_each(cache_view(m->cache), (enum kind_id)k, wake_as_new, &(struct sweep){ .manager = m, .kind = (enum kind_id)k });
+	m->synced = m->dispatch.open = true;
 }
 
 /* ---- what the server's state is, for people ---- */
@@ -177,7 +206,7 @@ static void check_sync(struct manager *m, int64_t now)
 		for (unsigned k = 0; k < KIND_COUNT; k++)
 			total += stats.objects[k];
 		snprintf(objects, sizeof(objects), "%zu", total);
-		m->synced = m->dispatch.open = true;
+		begin_deciding(m);
 		log_info(m->config.log, "caches are in step, deciding begins", "objects", objects);
 	} else if (stuck && now - m->started_at > m->config.cache_sync_timeout_ms) {
 		m->failed = true;

@@ -23,24 +23,25 @@ enum { WRITES_MAX = 256, TIMEOUT_MAX_S = 24 * 60 * 60, SHOWN_MAX = 64 };
 /* Sets a member from text. NULL, or what the text should have been, to be read after "is not". */
 typedef const char *setter(void *member, const char *text);
 
-static setter set_text, set_namespace, set_address, set_writes, set_level, set_format, set_label, set_switch, set_rebind, set_seconds;
+static setter set_text, set_namespace, set_address, set_writes, set_level, set_format, set_label, set_switch, set_rebind,
+	set_seconds;
 
 /* FLAG(name, argument, setter, member, default, help). No default: empty, or decided in set_defaults. --help puts the default
  * after a help that does not speak of it. */
-#define FLAGS(FLAG) \
-	FLAG("kubeconfig", " FILE", set_text, kubeconfig, NULL, "else $KUBECONFIG, the Pod's, ~/.kube/config") \
-	FLAG("context", " NAME", set_text, context, NULL, "context of the kubeconfig") \
-	FLAG("namespace", " NAME", set_namespace, ns, NULL, "watch only this one (default: all)") \
-	FLAG("metrics-bind-address", " ADDR", set_address, metrics_bind_address, ":8080", "serve /metrics here, 0 = off") \
+#define FLAGS(FLAG)                                                                                                                \
+	FLAG("kubeconfig", " FILE", set_text, kubeconfig, NULL, "else $KUBECONFIG, the Pod's, ~/.kube/config")                     \
+	FLAG("context", " NAME", set_text, context, NULL, "context of the kubeconfig")                                             \
+	FLAG("namespace", " NAME", set_namespace, ns, NULL, "watch only this one (default: all)")                                  \
+	FLAG("metrics-bind-address", " ADDR", set_address, metrics_bind_address, ":8080", "serve /metrics here, 0 = off")          \
 	FLAG("health-probe-bind-address", " ADDR", set_address, health_probe_bind_address, ":8081", "/healthz and /readyz, 0=off") \
-	FLAG("config", " FILE", set_text, config_file, NULL, "these settings as YAML; flags win") \
-	FLAG("max-concurrent-writes", " N", set_writes, max_concurrent_writes, "32", "writes in flight, 1-256") \
-	FLAG("log-level", " LEVEL", set_level, log_level, "info", "error, warn, info or debug") \
-	FLAG("log-format", " FORMAT", set_format, log_format, NULL, "json or text (default: text on a terminal)") \
+	FLAG("config", " FILE", set_text, config_file, NULL, "these settings as YAML; flags win")                                  \
+	FLAG("max-concurrent-writes", " N", set_writes, max_concurrent_writes, "32", "writes in flight, 1-256")                    \
+	FLAG("log-level", " LEVEL", set_level, log_level, "info", "error, warn, info or debug")                                    \
+	FLAG("log-format", " FORMAT", set_format, log_format, NULL, "json or text (default: text on a terminal)")                  \
 	FLAG("project-label", " KEY", set_label, project_label, PROJECT_LABEL_DEFAULT, "label that makes a Namespace a project's") \
-	FLAG("enable-sandbox-provider", "[=BOOL]", set_switch, sandbox, "false", "pretend to charge, for demos") \
-	FLAG("rebind", " POLICY", set_rebind, rebind, "Supersede", "Supersede (default) or Reject, if bound") \
-	FLAG("leader-elect", "[=BOOL]", set_switch, leader_elect, "false", "accepted, without effect yet") \
+	FLAG("enable-sandbox-provider", "[=BOOL]", set_switch, sandbox, "false", "pretend to charge, for demos")                   \
+	FLAG("rebind", " POLICY", set_rebind, rebind, "Supersede", "Supersede (default) or Reject, if bound")                      \
+	FLAG("leader-elect", "[=BOOL]", set_switch, leader_elect, "false", "accepted, without effect yet")                         \
 	FLAG("cache-sync-timeout", " TIME", set_seconds, cache_sync_timeout_s, "2m", "exit if not synced by then")
 
 struct flag {
@@ -232,8 +233,8 @@ static struct shown shown(const char *text, size_t len)
 		while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
 			n--;
 	for (size_t i = 0; i < n; i++)
-		shown.text[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i];
-	strcpy(shown.text + n, n < len ? "..." : "");
+		shown.text[i] = (char)((unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i]);
+	snprintf(shown.text + n, sizeof("..."), "%s", n < len ? "..." : "");
 	return shown;
 }
 
@@ -302,31 +303,33 @@ static enum options_result unknown_flag(const char *argument, struct error *err)
 
 static int unknown_key(const struct yamldoc *doc, const struct yamlnode *key, struct error *err)
 {
+	static const char more[] = ", ... (see --help)";
 	struct shown name = shown(key->text, strlen(key->text));
 	const char *near = nearest(key->text, strlen(key->text), N_FLAGS);
 	char known[ERROR_MESSAGE_MAX] = "";
-	size_t used = strlen(yamldoc_name(doc)) + strlen(name.text) + sizeof(":000:000: unknown key \"\"; known are , ... (see --help)");
+	size_t used = strlen(yamldoc_name(doc)) + strlen(":000:000: unknown key \"\"; known are ") + strlen(name.text), at = 0;
 
 	if (near != NULL)
 		return yamldoc_fail(doc, key, err, "unknown key \"%s\"; did you mean \"%s\"?", name.text, near);
 	for (int i = 0; i < N_FLAGS; i++) {
 		if (flags[i].member == offsetof(struct options, config_file))
 			continue;
-		used += strlen(flags[i].name) + 2;
-		if (used > ERROR_MESSAGE_MAX) {
-			strcat(known, ", ... (see --help)");
+		bool fits = used + at + strlen(flags[i].name) + sizeof(more) + 2 < ERROR_MESSAGE_MAX;
+
+		at += (size_t)snprintf(known + at, sizeof(known) - at, "%s%s", at == 0 ? "" : ", ",
+				       fits ? flags[i].name : more + 2);
+		if (!fits)
 			break;
-		}
-		strcat(known, known[0] != '\0' ? ", " : "");
-		strcat(known, flags[i].name);
 	}
 	return yamldoc_fail(doc, key, err, "unknown key \"%s\"; known are %s", name.text, known);
 }
 
-static int set_from_file(struct options *options, const struct yamldoc *doc, const struct yamlnode *key, const struct yamlnode *value,
-			 struct error *err)
+static int set_from_file(struct options *options, const struct yamldoc *doc, const struct yamlnode *key,
+			 const struct yamlnode *value, struct error *err)
 {
-	static const char *const shapes[] = { [YAMLNODE_NULL] = "nothing", [YAMLNODE_LIST] = "a list", [YAMLNODE_MAP] = "a mapping" };
+	static const char *const shapes[] = {
+		[YAMLNODE_NULL] = "nothing", [YAMLNODE_LIST] = "a list", [YAMLNODE_MAP] = "a mapping"
+	};
 	const struct flag *flag = NULL;
 
 	for (int i = 0; i < N_FLAGS; i++)
@@ -342,7 +345,8 @@ static int set_from_file(struct options *options, const struct yamldoc *doc, con
 	struct shown text = shown(value->text, strlen(value->text));
 
 	if (is_text ? truth && !value->quoted : value->quoted)
-		return yamldoc_fail(doc, value, err, "%s: %s must be written %s quotes", flag->name, text.text, is_text ? "in" : "without");
+		return yamldoc_fail(doc, value, err, "%s: %s must be written %s quotes", flag->name, text.text,
+				    is_text ? "in" : "without");
 	const char *wanted = set(options, flag, value->text);
 
 	if (wanted != NULL)
@@ -373,7 +377,8 @@ static void print_help(FILE *out)
 {
 	fputs("Usage: tollgate [FLAG]...\n"
 	      "Decides who pays for each project of a Kubernetes cluster, and whether it may\n"
-	      "deploy.\n\n", out);
+	      "deploy.\n\n",
+	      out);
 	for (int i = 0; i < N_FLAGS; i++) {
 		const struct flag *flag = &flags[i];
 		bool told = flag->preset == NULL || strstr(flag->help, "default") != NULL;
@@ -386,7 +391,8 @@ static void print_help(FILE *out)
 	}
 	fputs("  --help, --version\n\n"
 	      "Exit codes: 0 told to stop, 1 failed while running or stopped twice,\n"
-	      "2 wrong flag, settings or kubeconfig.\n", out);
+	      "2 wrong flag, settings or kubeconfig.\n",
+	      out);
 }
 
 static void set_defaults(struct options *options)
@@ -414,20 +420,20 @@ static enum options_result parse_line(struct options *options, int argc, char **
 		int at = optind > 0 ? optind : 1;
 		/* '+': an argument that is no flag ends the flags; ':': a missing value is told from an unknown flag. */
 		int value = getopt_long(argc, argv, "+:h", table, NULL);
-		int flag = value - FIRST_VALUE;
 
 		if (value == -1)
 			break;
-		if (value == 'h')
-			flag = HELP;
-		if (value == ':' || (value == '?' && optopt >= FIRST_VALUE)) {
-			error_set(err, ERROR_INVALID, "flag --%s %s", name_of(optopt - FIRST_VALUE),
-				  value == ':' ? "needs a value; see --help" : "takes no value");
+		bool complaint = value == '?' || value == ':';
+		int flag = value == 'h' ? HELP : (complaint ? optopt : value) - FIRST_VALUE;
+
+		/* getopt_long takes beginnings of names for the names; scripts that use them break with the next flag. */
+		if (flag < 0 || (value != 'h' && strcspn(argv[at] + 2, "=") != strlen(name_of(flag))))
+			return unknown_flag(argv[at], err);
+		if (complaint) {
+			error_set(err, ERROR_INVALID, "flag --%s %s; see --help", name_of(flag),
+				  value == ':' ? "needs a value" : "takes no value");
 			return OPTIONS_ERROR;
 		}
-		/* getopt_long takes beginnings of names for the names; scripts that use them break with the next flag. */
-		if (value == '?' || (value != 'h' && strcspn(argv[at] + 2, "=") != strlen(name_of(flag))))
-			return unknown_flag(argv[at], err);
 		if (flag >= N_FLAGS) {
 			*print = flag;
 			return OPTIONS_EXIT;

@@ -18,16 +18,16 @@ enum heap_id { HEAP_LOW, HEAP_HIGH, HEAP_MONO, HEAP_WALL, HEAPS };
 enum slot { SLOT_READY, SLOT_MONO, SLOT_WALL, SLOTS };
 
 #define NOWHERE UINT32_MAX /* no place in a heap */
-enum { SMALLEST = 64 };    /* heaps and buckets never shrink below */
+enum { SMALLEST = 64 };	   /* heaps and buckets never shrink below */
 
 struct item {
-	struct item *next;      /* in its bucket */
+	struct item *next; /* in its bucket */
 	struct key key;
-	int64_t rank[SLOTS];    /* ready: the number of the add; else when it is due */
-	uint32_t place[SLOTS];  /* index in the heap, or NOWHERE */
-	int64_t since_ms;       /* of the add that made it ready or dirty */
+	int64_t rank[SLOTS];   /* ready: the number of the add; else when it is due */
+	uint32_t place[SLOTS]; /* index in the heap, or NOWHERE */
+	int64_t since_ms;      /* of the add that made it ready or dirty */
 	uint32_t failures;
-	uint8_t priority;       /* enum priority: while ready, dirty or processing; between, of the last time */
+	uint8_t priority;	/* enum priority: while ready, dirty or processing; between, of the last time */
 	uint8_t delay_priority; /* to be added with when the delay is over */
 	bool processing, dirty; /* dirty: added while processing */
 };
@@ -44,7 +44,7 @@ struct queue {
 	size_t n_items, n_processing;
 	struct heap heaps[HEAPS];
 	int64_t adds_counted; /* gives each add its rank */
-	bool aged_last;   /* the last take let a LOW key go before HIGH ones */
+	bool aged_last;	      /* the last take let a LOW key go before HIGH ones */
 	uint64_t adds_total, retries_total;
 };
 
@@ -160,7 +160,7 @@ static struct item *find(const struct queue *queue, struct key key)
 
 static void rehash(struct queue *queue, size_t n_buckets)
 {
-	struct item **buckets = memory_alloc(n_buckets * sizeof(*buckets));
+	struct item **buckets = memory_alloc(n_buckets * sizeof(struct item *));
 
 	for (size_t i = 0; i < queue->n_buckets; i++) {
 		for (struct item *item = queue->buckets[i], *next; item != NULL; item = next) {
@@ -279,8 +279,7 @@ static void move_due(struct queue *queue, int64_t now_mono_ms, instant_t now_wal
 static struct item *choose(struct queue *queue, int64_t now_ms)
 {
 	struct item *high = heap_first(queue, HEAP_HIGH), *low = heap_first(queue, HEAP_LOW);
-	bool aged = high != NULL && low != NULL && !queue->aged_last &&
-		    subtract_saturating(now_ms, low->since_ms) > QUEUE_AGED_MS;
+	bool aged = high != NULL && low != NULL && !queue->aged_last && subtract_saturating(now_ms, low->since_ms) > QUEUE_AGED_MS;
 
 	queue->aged_last = aged;
 	return high == NULL || aged ? low : high;

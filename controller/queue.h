@@ -19,7 +19,7 @@
 
 enum priority {
 	PRIORITY_LOW = 0, /* the initial list, resync */
-	PRIORITY_HIGH,    /* live changes */
+	PRIORITY_HIGH,	  /* live changes */
 };
 
 enum {
@@ -61,13 +61,13 @@ int64_t queue_next_mono(const struct queue *);
 instant_t queue_next_wall(const struct queue *);
 
 struct queue_stats {
-	uint64_t adds_total;    /* that changed something: a key that was already waiting is not counted */
+	uint64_t adds_total; /* that changed something: a key that was already waiting is not counted */
 	uint64_t retries_total;
-	size_t depth;           /* ready */
+	size_t depth; /* ready */
 	size_t processing;
-	size_t delayed, timed;  /* pending add_after or retry; pending add_at */
-	size_t keys;            /* remembered for whatever reason, failures included */
-	size_t bytes;           /* of memory, without the atoms */
+	size_t delayed, timed;	 /* pending add_after or retry; pending add_at */
+	size_t keys;		 /* remembered for whatever reason, failures included */
+	size_t bytes;		 /* of memory, without the atoms */
 	int64_t oldest_ready_ms; /* for how long the one that waits longest has been ready; 0 if none is */
 };
 

@@ -70,7 +70,7 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, const struc
 	enum MHD_ResponseMemoryMode mode = reply->body != NULL ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT;
 	static char nothing[1];
 	struct MHD_Response *response = MHD_create_response_from_buffer(reply->body != NULL ? reply->body_len : 0,
-									 reply->body != NULL ? reply->body : nothing, mode);
+									reply->body != NULL ? reply->body : nothing, mode);
 
 	if (response == NULL) {
 		free(reply->body);
@@ -88,8 +88,9 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, const struc
 
 static enum MHD_Result refuse(struct MHD_Connection *connection, int status, const char *why)
 {
-	struct server_reply reply = { .status = status, .content_type = "text/plain; charset=utf-8", .body = memory_strdup(why),
-				      .body_len = strlen(why) };
+	struct server_reply reply = {
+		.status = status, .content_type = "text/plain; charset=utf-8", .body = memory_strdup(why), .body_len = strlen(why)
+	};
 
 	return send_reply(connection, &reply, status == MHD_HTTP_METHOD_NOT_ALLOWED ? "GET, HEAD" : NULL);
 }
@@ -237,7 +238,7 @@ static int open_socket(const char *address, struct error *err)
 {
 	static const int families[] = { AF_INET6, AF_INET };
 	struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM }, *found;
-	char host[HOST_MAX + 1];
+	char host[HOST_MAX + 1] = "";
 	const char *port = NULL;
 	int fd = -1, result = 0, why = 0;
 
@@ -265,22 +266,25 @@ static int open_socket(const char *address, struct error *err)
 
 static int port_of(int fd)
 {
-	struct sockaddr_storage name = { 0 };
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} name = { .v6 = { .sin6_port = 0 } };
 	socklen_t size = sizeof(name);
 
-	if (getsockname(fd, (struct sockaddr *)&name, &size) != 0)
+	if (getsockname(fd, &name.any, &size) != 0)
 		return 0;
-	return ntohs(name.ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)&name)->sin6_port
-						: ((const struct sockaddr_in *)&name)->sin_port);
+	return ntohs(name.any.sa_family == AF_INET6 ? name.v6.sin6_port : name.v4.sin_port);
 }
 
 static struct MHD_Daemon *start_daemon(struct server *server, int fd)
 {
 	return MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, answer, server, MHD_OPTION_LISTEN_SOCKET, fd,
-				MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
-				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_NOTIFY_CONNECTION, set_idle,
-				server, MHD_OPTION_URI_LOG_CALLBACK, begin_visit, server, MHD_OPTION_NOTIFY_COMPLETED, end_visit, server,
-				MHD_OPTION_END);
+				MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+				(unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
+				MHD_OPTION_NOTIFY_CONNECTION, set_idle, server, MHD_OPTION_URI_LOG_CALLBACK, begin_visit, server,
+				MHD_OPTION_NOTIFY_COMPLETED, end_visit, server, MHD_OPTION_END);
 }
 
 struct server *server_new(struct loop *loop, const char *address,

@@ -82,6 +82,7 @@ static json_t *built(json_t *tree)
 	return tree;
 }
 
+/* The uid is for whoever reads the patch: kube-apiserver 1.35 ignores it on /status, the resourceVersion guards alone. */
 char *status_patch(struct codec *codec, const struct resource *resource, const void *record, const void *desired)
 {
 	const struct object *meta = record;

@@ -53,8 +53,8 @@ static void path_print(const struct decoder *decoder, char text[PATH_TEXT])
 	}
 }
 
-static int fail(struct decoder *decoder, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static int fail(struct decoder *decoder, const char *format, ...)
+static void complain(struct decoder *decoder, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void complain(struct decoder *decoder, const char *format, ...)
 {
 	char path[PATH_TEXT], what[ERROR_MESSAGE_MAX];
 	va_list args;
@@ -63,9 +63,10 @@ static int fail(struct decoder *decoder, const char *format, ...)
 	vsnprintf(what, sizeof(what), format, args);
 	va_end(args);
 	path_print(decoder, path);
-	return path[0] ? error_set(decoder->err, ERROR_INVALID, "%s: %s", path, what)
-		       : error_set(decoder->err, ERROR_INVALID, "%s", what);
+	error_set(decoder->err, ERROR_INVALID, "%s%s%s", path, path[0] ? ": " : "", what);
 }
+
+#define fail(...) (complain(__VA_ARGS__), -1)
 
 static int fail_type(struct decoder *decoder, const char *expected, const json_t *value)
 {

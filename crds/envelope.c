@@ -33,7 +33,7 @@ static bool copy_resource_version(const json_t *object, char text[64])
 	const char *version = tree_text(json_object_get(object, "metadata"), "resourceVersion", 63);
 
 	if (version)
-		strcpy(text, version);
+		memcpy(text, version, strlen(version) + 1);
 	return version;
 }
 
@@ -178,7 +178,7 @@ static void first_line(const char *body, size_t len, char line[ERROR_MESSAGE_MAX
 		len--;
 	}
 	for (; n < len && n < ERROR_MESSAGE_MAX - 1 && body[n] != '\n' && body[n] != '\r'; n++)
-		line[n] = body[n] >= ' ' && body[n] <= '~' ? body[n] : '?';
+		line[n] = (char)(body[n] >= ' ' && body[n] <= '~' ? body[n] : '?');
 	line[n] = '\0';
 }
 

@@ -6,14 +6,12 @@
 #define TOLLGATE_CAPS_H
 
 enum {
-	/* One object or watch event as JSON text: the API server's own limit for a request is 3 MiB. */
+	/* One object, event or refusal as JSON text: the API server's own limit for a request is 3 MiB. */
 	CAP_OBJECT_BYTES = 4 << 20,
 	/* One string of an object: the longest we keep, a condition's message, has 32768 characters of up to 4 bytes. */
 	CAP_TEXT_BYTES = 128 << 10,
 	/* Items of one list: the longest that a schema of ours allows has 32 (maxItems); finalizers have no limit. */
 	CAP_LIST_ITEMS = 1024,
-	/* A whole HTTP answer held at once: a Status, a discovery document. Lists and watches are read piece by piece. */
-	CAP_BODY_BYTES = 8 << 20,
 };
 
 #endif

@@ -27,7 +27,7 @@ size_t record_size(const void *record);
 bool status_equal(const struct resource *, const void *a, const void *b);
 
 /* The merge patch (RFC 7386) for /status that turns the observed status of `record` into `desired`: changed members only, lists
- * whole, plus metadata.resourceVersion and metadata.uid as preconditions. malloc'ed, NUL-terminated; NULL when equal. */
+ * whole, guarded by metadata.resourceVersion (the uid goes along, but /status ignores it: seen on 1.35.4). malloc'ed, NUL-terminated; NULL when equal. */
 char *status_patch(struct codec *, const struct resource *, const void *record, const void *desired);
 
 /* The body that creates an object of metadata only. malloc'ed. */

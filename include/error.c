@@ -27,7 +27,7 @@ static void trim_cut_character(char *text)
 
 static void copy_message(struct error *err, const char *text, int whole_len)
 {
-	strcpy(err->message, text);
+	memcpy(err->message, text, strlen(text) + 1);
 	if (whole_len >= ERROR_MESSAGE_MAX)
 		trim_cut_character(err->message);
 }

@@ -38,12 +38,21 @@ struct outcome {
 struct key_sink {
 	void *context;
 	void (*add)(void *context, struct key);
+	/* For bookkeeping that can wait behind everything else, such as a count that many changes touch; NULL = as add. */
+	void (*add_later)(void *context, struct key);
 };
 
 static inline void key_sink_add(const struct key_sink *sink, enum kind_id kind, atom_t ns, atom_t name)
 {
 	if (name)
 		sink->add(sink->context, (struct key){ .kind = (uint8_t)kind, .ns = ns, .name = name });
+}
+
+static inline void key_sink_add_later(const struct key_sink *sink, enum kind_id kind, atom_t ns, atom_t name)
+{
+	const struct key_sink later = { .context = sink->context, .add = sink->add_later ? sink->add_later : sink->add };
+
+	key_sink_add(&later, kind, ns, name);
 }
 
 enum { INDEXES_MAX = 4 };

@@ -88,13 +88,15 @@ static const char *contact_fault(const struct contact_info *contact, struct aren
 	if (!is_email(contact->email))
 		return FAULT(arena, "spec.contactInfo.email: \"%s\" " MUST_BE_EMAIL, contact->email ? contact->email : "");
 	if (emails->n > INVOICE_EMAILS_MAX)
-		return FAULT(arena, "spec.contactInfo.invoiceEmails: %zu addresses are more than %d", emails->n, INVOICE_EMAILS_MAX);
+		return FAULT(arena, "spec.contactInfo.invoiceEmails: %zu addresses are more than %d", emails->n,
+			     INVOICE_EMAILS_MAX);
 	for (size_t i = 0; i < emails->n; i++) {
 		if (!is_email(emails->items[i]))
 			return FAULT(arena, "spec.contactInfo.invoiceEmails[%zu]: \"%s\" " MUST_BE_EMAIL, i, emails->items[i]);
 		for (size_t j = 0; j < i; j++)
 			if (equal_without_case(emails->items[i], emails->items[j]))
-				return FAULT(arena, "spec.contactInfo.invoiceEmails[%zu]: \"%s\" repeats \"%s\"; remove one of them", i,
+				return FAULT(arena,
+					     "spec.contactInfo.invoiceEmails[%zu]: \"%s\" repeats \"%s\"; remove one of them", i,
 					     emails->items[i], emails->items[j]);
 	}
 	return NULL;

@@ -85,8 +85,7 @@ static const char *bound_message(const struct claim *claim, enum standing standi
 	switch (standing) {
 	case STANDING_WINS:
 		if (claim->account)
-			return arena_printf(arena, "Project \"%s\" is billed to account \"%s\".", project,
-					    atom_text(self->spec.account));
+			return "The project is billed to this account."; /* the same text for all: kept once, not ten thousand times */
 		return claim_obstacle(claim, arena);
 	case STANDING_ACCOUNT_NOT_FOUND:
 	case STANDING_ACCOUNT_NOT_READY:
@@ -230,7 +229,8 @@ static bool same_bound(const struct billingaccountbinding *old, const struct bil
 				   same_text(before->message, after->message));
 }
 
-/* Its account counts Active bindings; while being deleted it waits for each to settle. */
+/* Its account counts Active bindings, which can wait: the next thousand may be its too. While it is being deleted it waits
+ * for each to settle, and so do people. */
 static void wake_account(const struct view *view, const struct billingaccountbinding *old, const struct billingaccountbinding *new,
 			 const struct key_sink *sink)
 {
@@ -238,11 +238,12 @@ static void wake_account(const struct view *view, const struct billingaccountbin
 	const struct billingaccount *account =
 		any->spec.account ? view_get(view, KIND_BILLINGACCOUNT, any->meta.ns, any->spec.account) : NULL;
 	bool was = old && old->status.phase == BINDING_ACTIVE, is = new && new->status.phase == BINDING_ACTIVE;
-
 	bool moved = old && old->spec.account != any->spec.account; /* deleted and made anew within one event */
 
-	if (was != is || moved || (account && account->meta.deleted))
+	if (account && account->meta.deleted)
 		key_sink_add(sink, KIND_BILLINGACCOUNT, any->meta.ns, any->spec.account);
+	else if (was != is || moved)
+		key_sink_add_later(sink, KIND_BILLINGACCOUNT, any->meta.ns, any->spec.account);
 	if (moved)
 		key_sink_add(sink, KIND_BILLINGACCOUNT, old->meta.ns, old->spec.account);
 }

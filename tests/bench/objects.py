@@ -123,7 +123,7 @@ class Objects:
             add("billingaccountbindings", self._namespace(account), name,
                 self._path("billingaccountbindings", account, name),
                 _status([("Bound", "True", "SuccessfulBinding",
-                          f'Project "{project}" is billed to account "acct-{account:05}".'),
+                          "The project is billed to this account."),
                          ("DeployAllowed", "True", "Allowed", "")],
                         phase="Active", billingResponsibility={
                             "establishedAt": STAMP, "currentAccount": f"acct-{account:05}"}))

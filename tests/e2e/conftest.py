@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "local"))
+pytest.register_assert_rewrite("client")
 from client import Client  # noqa: E402
 from cluster import Tollgate, install  # noqa: E402
 from plane import Plane  # noqa: E402

@@ -300,7 +300,7 @@ static void deletion_never_races_past_a_binding(void **state)
 	int kept = 0, gone = 0;
 
 	(void)state;
-	for (uint64_t seed = 1; seed <= 400; seed++) {
+	for (uint64_t seed = 1; seed <= 150; seed++) {
 		uint64_t random = seed;
 		struct cluster c;
 		cluster_init(&c);

@@ -32,7 +32,7 @@ struct row {
 
 static const struct row rows[] = {
 	{ "alone and ready: becomes Active now", BINDING_ACTIVE, CONDITION_TRUE, "SuccessfulBinding",
-	  "Project \"web\" is billed to account \"account-of-b\".", "PaymentMethodRequired", 1000, 0, 0, NULL,
+	  "The project is billed to this account.", "PaymentMethodRequired", 1000, 0, 0, NULL,
 	  { { "acme", "b", .created = 10 } } },
 	{ "Active already: establishedAt stays", BINDING_ACTIVE, CONDITION_TRUE, "SuccessfulBinding", "", "PaymentMethodRequired", 12, 0, 0,
 	  NULL, { { "acme", "b", 10, BINDING_ACTIVE, .established = 12 } } },
@@ -319,7 +319,7 @@ static void every_small_world_ends_right_and_never_has_two_active(void **state)
 		play_world(v, 1, &random);
 		for (v[1] = 0; v[1] < SEAT_VARIANTS; v[1]++) {
 			play_world(v, 2, &random);
-			if ((v[0] + v[1]) % 3) /* a third of three's worlds and a sample of four's keep this within seconds */
+			if ((v[0] + v[1]) % 5) /* a part of three's worlds and a sample of four's: within seconds */
 				continue;
 			for (v[2] = 0; v[2] < SEAT_VARIANTS; v[2]++) {
 				play_world(v, 3, &random);
@@ -397,7 +397,7 @@ static void a_random_history(uint64_t seed)
 static void random_histories_never_have_two_active_and_come_to_rest(void **state)
 {
 	(void)state;
-	for (uint64_t seed = 1; seed <= 400; seed++) {
+	for (uint64_t seed = 1; seed <= 120; seed++) {
 		if (getenv("SHOW_SEEDS"))
 			print_message("  seed %d\n", (int)seed);
 		a_random_history(seed);
@@ -408,7 +408,7 @@ static void random_histories_never_have_two_active_and_come_to_rest(void **state
 static void of_two_made_in_one_second_the_greater_name_wins_in_any_order(void **state)
 {
 	(void)state;
-	for (uint64_t seed = 1; seed <= 200; seed++) {
+	for (uint64_t seed = 1; seed <= 60; seed++) {
 		uint64_t random = seed;
 		struct cluster c;
 		cluster_init(&c);
@@ -512,7 +512,7 @@ static void a_pending_newer_binding_takes_over_once_its_account_is_ready(void **
 static void a_rebinding_tenant_keeps_its_project_in_any_order(void **state)
 {
 	(void)state;
-	for (uint64_t seed = 1; seed <= 200; seed++) {
+	for (uint64_t seed = 1; seed <= 60; seed++) {
 		uint64_t random = seed;
 		struct cluster c;
 		cluster_init(&c);
@@ -568,6 +568,16 @@ static void organizations_that_come_to_differ_part_binding_and_project(void **st
 
 static void only_what_a_contest_reads_wakes_siblings_and_gates(void **state)
 {
+	static const struct {
+		const char *rule, *patch;
+		bool siblings, gates, account;
+	} changes[] = {
+		{ "a label", "{'metadata':{'labels':{'a':'b'}}}", false, false, false },
+		{ "what we observed", "{'status':{'observedGeneration':1}}", false, false, false },
+		{ "how it shows its place", "{'status':{'conditions':[]}}", true, false, false },
+		{ "since when it holds", "{'status':{'billingResponsibility':{'establishedAt':'2026-11-20T00:00:00Z'}}}", true, true, false },
+		{ "that it holds", "{'status':{'phase':null}}", true, true, true },
+	};
 	struct cluster c;
 
 	(void)state;
@@ -584,10 +594,16 @@ static void only_what_a_contest_reads_wakes_siblings_and_gates(void **state)
 	settle(&c);
 	assert_int_equal(c.n_dirty, 0);
 
-	apply(&c, KIND_BINDING, "acme", "old", "{'metadata':{'labels':{'a':'b'}}}");
-	deliver(&c, KIND_BINDING);
-	assert_int_equal(c.n_dirty, 1); /* itself alone */
-	settle(&c);
+	for (size_t i = 0; i < COUNT(changes); i++) {
+		rule(changes[i].rule);
+		apply(&c, KIND_BINDING, "acme", "old", "%s", changes[i].patch);
+		deliver(&c, KIND_BINDING);
+		assert_true(is_woken(&c, KIND_BINDING, "acme", "old"));
+		assert_int_equal(is_woken(&c, KIND_BINDING, "zeta", "waits"), changes[i].siblings);
+		assert_int_equal(is_woken(&c, KIND_PROJECTBILLING, "web-ns", "web"), changes[i].gates);
+		assert_int_equal(c.n_dirty, 1 + changes[i].siblings + changes[i].gates + changes[i].account);
+		settle(&c);
+	}
 
 	delete(&c, KIND_BINDING, "acme", "old");
 	deliver(&c, KIND_BINDING);

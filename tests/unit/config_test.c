@@ -296,9 +296,8 @@ static void refusals_name_the_place_and_the_reason(void **state)
 		  "insecure-skip-tls-verify: must be true or false" },
 		{ "server: 'https://x', certificate-authority-data: '!!!'", "", "", "certificate-authority-data: is not base64" },
 		{ "server: 'https://x', certificate-authority-data: aGVsbG8=", "", "", "certificate-authority-data: is not PEM" },
-		/* "\0" and what would else be PEM */
-		{ "server: 'https://x', certificate-authority-data: AC0tLS0tQkVHSU4g", "", "",
-		  "certificate-authority-data: is not PEM" },
+		{ "server: 'https://x', certificate-authority-data: " PEM64 "AA==", "", "",
+		  "certificate-authority-data: is not PEM" }, /* a NUL at its end */
 		{ "server: 'https://x', proxy-url: 'proxy:3128'", "", "",
 		  "proxy-url: must be http://host, https://host or socks5://host" },
 		{ "server: 'https://x', proxy-url: 'ftp://proxy'", "", "", "proxy-url: must be" },

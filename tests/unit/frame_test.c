@@ -94,9 +94,11 @@ static const struct sample samples[] = {
 	  "{\"metadata\":{\"managedFields\":[1]},\"object\":{\"managedFields\":[2],\"spec\":{\"metadata\":{\"managedFields\":[3]}},"
 	  "\"annotations\":{" APPLIED ":\"4\"},\"metadata\":{" APPLIED ":\"5\",\"labels\":{" APPLIED ":\"6\"},"
 	  "\"metadata\":{\"managedFields\":[7]},\"managedfields\":8,\"managedField\":9,\"managedFieldss\":10}}}\n",
-	  "L{\"metadata\":{\"managedFields\":[1]},\"object\":{\"managedFields\":[2],\"spec\":{\"metadata\":{\"managedFields\":[3]}},"
+	  "L{\"metadata\":{\"managedFields\":[1]},\"object\":{\"managedFields\":[2],\"spec\":{\"metadata\":{\"managedFields\":[3]}}"
+	  ","
 	  "\"annotations\":{" APPLIED ":\"4\"},\"metadata\":{" APPLIED ":\"5\",\"labels\":{" APPLIED ":\"6\"},"
-	  "\"metadata\":{\"managedFields\":[7]},\"managedfields\":8,\"managedField\":9,\"managedFieldss\":10}}}\n", NULL },
+	  "\"metadata\":{\"managedFields\":[7]},\"managedfields\":8,\"managedField\":9,\"managedFieldss\":10}}}\n",
+	  NULL },
 	{ "arrays in the place of objects hide what is in them", FRAME_LINES,
 	  "{\"object\":{\"metadata\":[{\"managedFields\":[1]},{\"managedFields\":[2]}]}}\n",
 	  "L{\"object\":{\"metadata\":[{\"managedFields\":[1]},{\"managedFields\":[2]}]}}\n", NULL },
@@ -105,7 +107,8 @@ static const struct sample samples[] = {
 	  "L{\"object\":{\"spec\":[{},{\"metadata\":{\"managedFields\":[1]}},[{\"metadata\":{\"managedFields\":[1]}}]]}}\n", NULL },
 	{ "a key that is a value is no key", FRAME_LINES,
 	  "{\"object\":{\"a\":\"metadata\",\"b\":{\"managedFields\":[1]},\"metadata\":{\"x\":\"managedFields\",\"y\":[2]}}}\n",
-	  "L{\"object\":{\"a\":\"metadata\",\"b\":{\"managedFields\":[1]},\"metadata\":{\"x\":\"managedFields\",\"y\":[2]}}}\n", NULL },
+	  "L{\"object\":{\"a\":\"metadata\",\"b\":{\"managedFields\":[1]},\"metadata\":{\"x\":\"managedFields\",\"y\":[2]}}}\n",
+	  NULL },
 	{ "a key with an escape is another key", FRAME_LINES, "{\"object\":{\"\\u006detadata\":{\"managedFields\":[1]}}}\n",
 	  "L{\"object\":{\"\\u006detadata\":{\"managedFields\":[1]}}}\n", NULL },
 	{ "twice is twice", FRAME_LINES, "{\"object\":{\"metadata\":{\"managedFields\":[1],\"managedFields\":{\"a\":2}}}}\n",
@@ -131,9 +134,11 @@ static const struct sample samples[] = {
 	  "I1\nInull\nI\"a\\\"]\"\nI[]\nI[[{}]]\nI-2.5e+3\nE{\"items\":[]}\n", NULL },
 	{ "managedFields becomes null in each item", FRAME_LIST,
 	  "{\"metadata\":{\"managedFields\":[0]},\"items\":[{\"metadata\":{\"managedFields\":[1]}},"
-	  "{\"metadata\":{\"annotations\":{" APPLIED ":\"2\"},\"managedFields\":[]},\"items\":[{\"metadata\":{\"managedFields\":3}}]}]}",
+	  "{\"metadata\":{\"annotations\":{" APPLIED
+	  ":\"2\"},\"managedFields\":[]},\"items\":[{\"metadata\":{\"managedFields\":3}}]}]}",
 	  "I{\"metadata\":{\"managedFields\":null}}\nI{\"metadata\":{\"annotations\":{" APPLIED ":\"\"},\"managedFields\":null},"
-	  "\"items\":[{\"metadata\":{\"managedFields\":3}}]}\nE{\"metadata\":{\"managedFields\":[0]},\"items\":[]}\n", NULL },
+	  "\"items\":[{\"metadata\":{\"managedFields\":3}}]}\nE{\"metadata\":{\"managedFields\":[0]},\"items\":[]}\n",
+	  NULL },
 	{ "items elsewhere are not the list's", FRAME_LIST, "{\"a\":{\"items\":[1]},\"items\":[2],\"b\":[{\"items\":[3]}]}",
 	  "I2\nE{\"a\":{\"items\":[1]},\"items\":[],\"b\":[{\"items\":[3]}]}\n", NULL },
 	{ "a list may be cut nowhere", FRAME_LIST, "{\"items\":[{\"a\":1},{\"b\"", "I{\"a\":1}\n", "truncated" },
@@ -155,15 +160,19 @@ static const struct sample samples[] = {
 	{ "the wrong bracket after a value", FRAME_LIST, "{\"items\":[{\"a\":[1}]}]}", "", "unexpected byte 0x7d" },
 	{ "a control character between items", FRAME_LIST, "{\"items\":[\x01]}", "", "unexpected byte 0x01" },
 
-	{ "a whole comes at the end", FRAME_WHOLE, "{\"kind\":\"Status\",\n \"code\":404}\n", "W{\"kind\":\"Status\",\n \"code\":404}\n\n", NULL },
+	{ "a whole comes at the end", FRAME_WHOLE, "{\"kind\":\"Status\",\n \"code\":404}\n",
+	  "W{\"kind\":\"Status\",\n \"code\":404}\n\n", NULL },
 	{ "nothing is an empty whole", FRAME_WHOLE, "", "W\n", NULL },
 	{ "a whole need not be JSON", FRAME_WHOLE, "404 page not found\n", "W404 page not found\n\n", NULL },
 	{ "a whole need not be JSON at all", FRAME_WHOLE, "<html>\"{[}\n</html>", "W<html>\"{[}\n</html>\n", NULL },
 	{ "a whole may be cut", FRAME_WHOLE, "{\"a\":\"b", "W{\"a\":\"b\n", NULL },
 	{ "a word alone", FRAME_WHOLE, "ok", "Wok\n", NULL },
 	{ "managedFields becomes null in a whole", FRAME_WHOLE,
-	  "{\"metadata\":{\"managedFields\":[{\"a\":\"\n\"}],\"annotations\":{" APPLIED ":\"x\"}},\"items\":[{\"metadata\":{\"managedFields\":1}}]}",
-	  "W{\"metadata\":{\"managedFields\":null,\"annotations\":{" APPLIED ":\"\"}},\"items\":[{\"metadata\":{\"managedFields\":1}}]}\n", NULL },
+	  "{\"metadata\":{\"managedFields\":[{\"a\":\"\n\"}],\"annotations\":{" APPLIED
+	  ":\"x\"}},\"items\":[{\"metadata\":{\"managedFields\":1}}]}",
+	  "W{\"metadata\":{\"managedFields\":null,\"annotations\":{" APPLIED
+	  ":\"\"}},\"items\":[{\"metadata\":{\"managedFields\":1}}]}\n",
+	  NULL },
 };
 
 static void expect(const struct sample *sample, size_t first, size_t step)
@@ -223,7 +232,9 @@ static void nul_bytes_do_not_end_a_slice(void **state)
 static char *body_of(enum frame_mode mode, size_t size)
 {
 	static const char *const around[][2] = {
-		[FRAME_LINES] = { "", "\n" }, [FRAME_LIST] = { "{\"items\":[", "]}" }, [FRAME_WHOLE] = { "", "" },
+		[FRAME_LINES] = { "", "\n" },
+		[FRAME_LIST] = { "{\"items\":[", "]}" },
+		[FRAME_WHOLE] = { "", "" },
 	};
 	char *body = malloc(size + 32), *at = stpcpy(body, around[mode][0]);
 

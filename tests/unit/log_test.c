@@ -100,7 +100,8 @@ static void a_json_line_has_time_level_message_and_fields(void **state)
 	struct tm tm;
 
 	/* In this order, for people who look at it raw. */
-	assert_non_null(strstr(text, "Z\",\"level\":\"info\",\"msg\":\"synced\",\"kind\":\"BillingAccount\",\"objects\":\"12\"}\n"));
+	assert_non_null(
+		strstr(text, "Z\",\"level\":\"info\",\"msg\":\"synced\",\"kind\":\"BillingAccount\",\"objects\":\"12\"}\n"));
 	gmtime_r(&before, &tm);
 	strftime(day, sizeof(day), "{\"ts\":\"%Y-%m-", &tm);
 	assert_int_equal(strncmp(text, day, strlen(day)), 0);
@@ -164,10 +165,22 @@ static const struct {
 } values[] = {
 	{ "a newline does not end the line", "a\nb\r\tc", "a\nb\r\tc", "\"a\\nb\\r\\tc\"" },
 	{ "control characters are escaped", "\x01\x1b[31m\x7f", "\x01\x1b[31m\x7f", "\"\\u0001\\u001b[31m\\u007f\"" },
-	{ "so are those of Latin-1", "\xc2\x9b" "2J", "\xc2\x9b" "2J", "\\u009b2J" },
+	{ "so are those of Latin-1",
+	  "\xc2\x9b"
+	  "2J",
+	  "\xc2\x9b"
+	  "2J",
+	  "\\u009b2J" },
 	{ "quotes and backslashes", "say \"a\\b\"", "say \"a\\b\"", "\"say \\\"a\\\\b\\\"\"" },
-	{ "UTF-8 passes", "Z\xc3\xbcrich \xf0\x9f\x92\xb3", "Z\xc3\xbcrich \xf0\x9f\x92\xb3", "\"Z\xc3\xbcrich \xf0\x9f\x92\xb3\"" },
-	{ "what is no UTF-8 is replaced, byte by byte", "\xff" "a\xc3", "\xef\xbf\xbd" "a\xef\xbf\xbd", "\xef\xbf\xbd" "a\xef\xbf\xbd" },
+	{ "UTF-8 passes", "Z\xc3\xbcrich \xf0\x9f\x92\xb3", "Z\xc3\xbcrich \xf0\x9f\x92\xb3",
+	  "\"Z\xc3\xbcrich \xf0\x9f\x92\xb3\"" },
+	{ "what is no UTF-8 is replaced, byte by byte",
+	  "\xff"
+	  "a\xc3",
+	  "\xef\xbf\xbd"
+	  "a\xef\xbf\xbd",
+	  "\xef\xbf\xbd"
+	  "a\xef\xbf\xbd" },
 	{ "overlong and surrogate are none", "\xc0\xaf\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd",
 	  "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
 	{ "nor is what lies past Unicode", "\xf4\x90\x80\x80\xe0\x80\x80", NULL, NULL },
@@ -200,19 +213,22 @@ static void any_value_makes_one_line(void **state)
 	}
 }
 
-/* Values of every length around the limit, of bytes that make a cut awkward: before, within and after value, key and pair. */
+/* Values of many lengths around the limit, that end in bytes which make a cut awkward. */
 static void a_line_too_long_is_cut_and_still_a_line(void **state)
 {
+	enum { UNITS = 40 };
 	static const char *const units[] = { "x", "\"", "\n", "\x01", "\xc3\xbc", "\xf0\x9f\x92\xb3", "\xff" };
 	struct rig *rig = *state;
 	int cut = 0, whole = 0;
 
 	for (size_t unit = 0; unit < sizeof(units) / sizeof(units[0]); unit++) {
-		for (size_t n = 1300; n < 8300; n += n > 8000 ? 1 : 97) {
-			char *value = calloc(n + 1, strlen(units[unit]));
+		for (size_t n = 7850; n < 8150; n += n < 8050 ? 3 : 1) {
+			size_t len = strlen(units[unit]);
+			char *value = calloc(n + UNITS * len + 1, 1);
 
-			for (size_t i = 0; i < n; i++)
-				memcpy(value + i * strlen(units[unit]), units[unit], strlen(units[unit]));
+			memset(value, 'x', n);
+			for (size_t i = 0; i < UNITS; i++)
+				memcpy(value + n + i * len, units[unit], len);
 			rig->log.format = LOG_JSON;
 			log_info(&rig->log, "m", "long", value, "next", "short");
 			json_t *json = parsed(rig);

@@ -95,6 +95,26 @@ static void due_time_counts_from_the_end_of_the_drain(void **state)
 	loop_free(d.loop);
 }
 
+/* Work remains once, then there is none: the loop must stop spinning. */
+static int64_t drain_to_the_end(void *context)
+{
+	struct drained *d = context;
+
+	drain(d);
+	return d->calls == 1 ? 0 : 40;
+}
+
+static void loop_sleeps_again_when_the_work_is_done(void **state)
+{
+	struct drained d = { .loop = loop_new(), .stop_after = 3 };
+
+	(void)state;
+	loop_on_drain(d.loop, drain_to_the_end, &d);
+	loop_run(d.loop);
+	assert_true(d.at_ms[2] - d.at_ms[1] >= 39);
+	loop_free(d.loop);
+}
+
 static int64_t interrupt_and_wait(void *context)
 {
 	struct drained *d = context;
@@ -193,6 +213,7 @@ int main(void)
 		cmocka_unit_test(drain_runs_again_at_once_while_work_remains),
 		cmocka_unit_test(drain_runs_again_when_it_is_due),
 		cmocka_unit_test(due_time_counts_from_the_end_of_the_drain),
+		cmocka_unit_test(loop_sleeps_again_when_the_work_is_done),
 		cmocka_unit_test(signals_wake_a_loop_that_waits_for_ever),
 		cmocka_unit_test(signals_are_told_apart),
 		cmocka_unit_test(loop_runs_again_after_a_stop),

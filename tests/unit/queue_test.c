@@ -156,7 +156,7 @@ static void a_live_change_raises_a_waiting_key(void **state)
 	queue_add(rig->queue, rig->keys[3], PRIORITY_HIGH, 0);
 	queue_add(rig->queue, rig->keys[2], PRIORITY_HIGH, 0);
 	queue_add(rig->queue, rig->keys[2], PRIORITY_LOW, 0); /* does not lower it again */
-	assert_int_equal(turn_at(rig, 0, 0), 2); /* it has waited for longer than 3 */
+	assert_int_equal(turn_at(rig, 0, 0), 2);	      /* it has waited for longer than 3 */
 	assert_int_equal(turn_at(rig, 0, 0), 3);
 	assert_int_equal(turn_at(rig, 0, 0), 0);
 	assert_int_equal(turn_at(rig, 0, 0), 1);
@@ -255,7 +255,7 @@ static void a_moment_follows_the_wall_clock_wherever_it_jumps(void **state)
 	assert_int_equal(queue_next_wall(rig->queue), 1000000);
 	assert_int_equal(queue_stats(rig->queue, 0).timed, 1);
 	assert_int_equal(take_at(rig, 5000000, 999999), -1);
-	assert_int_equal(take_at(rig, 6000000, 10), -1); /* back */
+	assert_int_equal(take_at(rig, 6000000, 10), -1);	/* back */
 	assert_int_equal(turn_at(rig, 6000001, 1000000000), 0); /* far ahead */
 	assert_int_equal(queue_next_wall(rig->queue), 0);
 	queue_add_at(rig->queue, rig->keys[1], -5); /* before 1970 is past, too */
@@ -283,8 +283,8 @@ static void the_earliest_moment_stays_until_it_is_forgotten(void **state)
 
 static void backoff_doubles_to_the_cap(void **state)
 {
-	static const int64_t delays[] = { 5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240, 20480, 40960, 81920, 163840,
-					  327680, 655360, 1000000, 1000000, 1000000 };
+	static const int64_t delays[] = { 5,	 10,	20,    40,    80,     160,    320,    640,     1280,	2560,	5120,
+					  10240, 20480, 40960, 81920, 163840, 327680, 655360, 1000000, 1000000, 1000000 };
 	struct rig *rig = *state;
 	int64_t now = 77;
 
@@ -555,8 +555,8 @@ static bool model_agrees(const struct model *model, const struct rig *rig, int64
 		}
 	}
 	return want.adds_total == got.adds_total && want.retries_total == got.retries_total && want.depth == got.depth &&
-	       want.processing == got.processing && want.delayed == got.delayed && want.timed == got.timed && want.keys == got.keys &&
-	       want.oldest_ready_ms == got.oldest_ready_ms && queue_next_mono(rig->queue) == next_mono &&
+	       want.processing == got.processing && want.delayed == got.delayed && want.timed == got.timed &&
+	       want.keys == got.keys && want.oldest_ready_ms == got.oldest_ready_ms && queue_next_mono(rig->queue) == next_mono &&
 	       queue_next_wall(rig->queue) == (next_wall == INT64_MAX ? 0 : next_wall);
 }
 
