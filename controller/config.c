@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gnutls/gnutls.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,19 +48,6 @@ static const char *env(const char *name)
 	const char *value = getenv(name);
 
 	return value && *value ? value : NULL;
-}
-
-static char *print(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static char *print(const char *format, ...)
-{
-	char *text = NULL;
-	va_list args;
-
-	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		abort(); /* out of memory, as in memory.c */
-	va_end(args);
-	return text;
 }
 
 /* ---- values ---- */
@@ -250,7 +236,7 @@ static int copy_path(const struct entry *entry, const char *key, char **out, str
 	if (get_text(entry, key, &text, err))
 		return -1;
 	if (text && *text != '/' && slash)
-		*out = print("%.*s/%s", (int)(slash - file), file, text);
+		*out = memory_printf("%.*s/%s", (int)(slash - file), file, text);
 	else
 		*out = memory_strdup(text);
 	return 0;
@@ -509,7 +495,7 @@ static int read_kubeconfig(struct cluster_config *config, const char *list, bool
 		config->ns = memory_strdup("default");
 	if (check_namespace(config->ns, err))
 		return fail_key(&context, "namespace", err);
-	config->source = print("context %s of %s", name, yamldoc_name(context.doc));
+	config->source = memory_printf("context %s of %s", name, yamldoc_name(context.doc));
 	return 0;
 }
 
@@ -518,7 +504,7 @@ static int read_kubeconfig(struct cluster_config *config, const char *list, bool
 /* POD_NAMESPACE, then the mounted file, then "default". */
 static int read_pod_namespace(struct cluster_config *config, const char *mount, struct error *err)
 {
-	cleanup_free char *path = print("%s/namespace", mount);
+	cleanup_free char *path = memory_printf("%s/namespace", mount);
 	char text[SMALL_FILE_MAX] = "";
 	int fd = env("POD_NAMESPACE") ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
@@ -541,11 +527,11 @@ static int read_in_cluster(struct cluster_config *config, const char *mount, str
 
 	if (!host || !port)
 		return error_set(err, ERROR_NOT_FOUND, "not in a Pod: KUBERNETES_SERVICE_HOST and _PORT are not set");
-	cleanup_free char *server = print(strchr(host, ':') ? "https://[%s]:%s" : "https://%s:%s", host, port);
+	cleanup_free char *server = memory_printf(strchr(host, ':') ? "https://[%s]:%s" : "https://%s:%s", host, port);
 
 	config->source = memory_strdup("in-cluster");
-	config->ca_file = print("%s/ca.crt", mount);
-	config->token_file = print("%s/token", mount);
+	config->ca_file = memory_printf("%s/ca.crt", mount);
+	config->token_file = memory_printf("%s/token", mount);
 	if (take_server(config, server, err))
 		return error_wrap(err, "KUBERNETES_SERVICE_HOST and _PORT");
 	/* Going on without it would mean the system's authorities: any of them could then speak for the API server. */
@@ -595,7 +581,7 @@ int cluster_config_load(struct cluster_config *config, const char *kubeconfig, c
 		if (result == 0 || ours.class != ERROR_NOT_FOUND)
 			return finish(config, result, ERROR_INVALID, &ours, err);
 	}
-	cleanup_free char *path = print("%s/.kube/config", env("HOME") ? env("HOME") : "");
+	cleanup_free char *path = memory_printf("%s/.kube/config", env("HOME") ? env("HOME") : "");
 	int result = read_kubeconfig(config, path, false, context, &ours);
 
 	if (result && ours.class == ERROR_NOT_FOUND)

@@ -8,7 +8,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <gnutls/gnutls.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,19 +15,6 @@
 #include <unistd.h>
 
 #include "memory.h"
-
-static char *print(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static char *print(const char *format, ...)
-{
-	char *text = NULL;
-	va_list args;
-
-	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		abort(); /* out of memory, as in memory.c */
-	va_end(args);
-	return text;
-}
 
 /* ---- proxy ---- */
 
@@ -87,7 +73,7 @@ static char *choose_proxy(const char *url, const char *host)
 		return bypasses_proxy(host) ? memory_strdup("") : NULL;
 	/* As in Go, the proxy resolves the name: socks5h is curl's word for that. */
 	if (strncasecmp(url, "socks5://", 9) == 0)
-		return print("socks5h://%s", url + 9);
+		return memory_printf("socks5h://%s", url + 9);
 	return memory_strdup(url);
 }
 
@@ -104,11 +90,11 @@ static void swap_server_name(struct endpoint *endpoint, const char *name, const 
 {
 	const char *authority = strstr(endpoint->base, "://") + 3;
 	int len = (int)strcspn(authority, "/");
-	cleanup_free char *swapped = print(strchr(name, ':') ? "[%s]" : "%s", name);
-	char *base = print("https://%s:%s%s", swapped, port, authority + len);
+	cleanup_free char *swapped = memory_printf(strchr(name, ':') ? "[%s]" : "%s", name);
+	char *base = memory_printf("https://%s:%s%s", swapped, port, authority + len);
 
-	endpoint->route = print("%s:%s:%s:%s", swapped, port, host, port);
-	add_header(endpoint, print("Host: %.*s", len, authority));
+	endpoint->route = memory_printf("%s:%s:%s:%s", swapped, port, host, port);
+	add_header(endpoint, memory_printf("Host: %.*s", len, authority));
 	free(endpoint->base);
 	endpoint->base = base;
 }
@@ -135,13 +121,13 @@ static int set_identity(struct endpoint *endpoint, const struct cluster_config *
 	if (!endpoint->secure)
 		return 0;
 	if (config->impersonate_user)
-		add_header(endpoint, print("Impersonate-User: %s", config->impersonate_user));
+		add_header(endpoint, memory_printf("Impersonate-User: %s", config->impersonate_user));
 	if (config->impersonate_uid)
-		add_header(endpoint, print("Impersonate-Uid: %s", config->impersonate_uid));
+		add_header(endpoint, memory_printf("Impersonate-Uid: %s", config->impersonate_uid));
 	for (char **group = config->impersonate_groups; group && *group; group++) {
 		if (endpoint->n_headers == ENDPOINT_HEADERS_MAX)
 			return error_set(err, ERROR_INVALID, "as-groups: more than %d", ENDPOINT_HEADERS_MAX - 4);
-		add_header(endpoint, print("Impersonate-Group: %s", *group));
+		add_header(endpoint, memory_printf("Impersonate-Group: %s", *group));
 	}
 	return 0;
 }
@@ -169,7 +155,7 @@ static int make_path(struct endpoint *endpoint, const char *file, const char *da
 			return error_set(err, ERROR_INVALID, "%s: memfd: %s", what, strerror(errno));
 		sent += (size_t)n;
 	}
-	*path = print("/proc/self/fd/%d", fd);
+	*path = memory_printf("/proc/self/fd/%d", fd);
 	return 0;
 }
 

@@ -11,7 +11,6 @@
 #include <assert.h>
 #include <curl/curl.h>
 #include <netinet/tcp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -340,25 +339,12 @@ static void put_back(struct http *http, CURL *easy)
 		curl_easy_cleanup(easy);
 }
 
-static char *print(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static char *print(const char *format, ...)
-{
-	char *text = NULL;
-	va_list args;
-
-	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		abort(); /* out of memory, as in memory.c */
-	va_end(args);
-	return text;
-}
-
 /* The call's own headers, in front of those that all calls share. */
 static void set_headers(struct call *call)
 {
 	struct http *http = call->http;
 	const char *bearer = http->auth ? auth_header(http->auth, loop_monotonic_ms()) : NULL;
-	char *const lines[] = { call->authorization = bearer ? print("Authorization: %s", bearer) : NULL, call->content_type };
+	char *const lines[] = { call->authorization = bearer ? memory_printf("Authorization: %s", bearer) : NULL, call->content_type };
 	struct curl_slist *first = http->headers;
 
 	for (size_t i = 0; i < 2; i++) {
@@ -372,7 +358,7 @@ static void set_headers(struct call *call)
 
 static void set_request(struct call *call)
 {
-	cleanup_free char *url = print("%s%s", call->http->endpoint.base, call->path);
+	cleanup_free char *url = memory_printf("%s%s", call->http->endpoint.base, call->path);
 	CURL *easy = call->easy;
 
 	curl_easy_setopt(easy, CURLOPT_URL, url);
@@ -623,7 +609,7 @@ static struct call *port_send(void *self, const struct request *request, const s
 	call->idle_timeout_ms = request->idle_timeout_ms;
 	/* Without a value it is left out; without the line curl would make one up. */
 	call->content_type =
-		print("Content-Type:%s%s", request->content_type ? " " : "", request->content_type ? request->content_type : "");
+		memory_printf("Content-Type:%s%s", request->content_type ? " " : "", request->content_type ? request->content_type : "");
 	if (request->content_type) {
 		call->has_body = true;
 		call->body = memory_strndup(request->body ? request->body : "", request->body_len);

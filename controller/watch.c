@@ -168,7 +168,7 @@ static struct watch_cmd listing_step(struct watch *w, const struct watch_event *
 	case WATCH_START:
 	case WATCH_EVENT:
 	case WATCH_ENDED:
-		assert(!"awaiting a page");
+		assert(0 && "awaiting a page");
 	}
 	return (struct watch_cmd){ .type = WATCH_DO_NOTHING };
 }
@@ -193,7 +193,7 @@ static struct watch_cmd watching_step(struct watch *w, const struct watch_event 
 		break;
 	case WATCH_START:
 	case WATCH_PAGE:
-		assert(!"awaiting events");
+		assert(0 && "awaiting events");
 	}
 	return (struct watch_cmd){ .type = WATCH_DO_NOTHING };
 }

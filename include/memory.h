@@ -12,6 +12,8 @@ void *memory_alloc(size_t bytes);                  /* zeroed; free() it */
 void *memory_resize(void *old, size_t bytes);      /* realloc; what is added is not zeroed */
 char *memory_strdup(const char *text);             /* NULL gives NULL */
 char *memory_strndup(const char *text, size_t len);
+/* printf into new memory; free() it. */
+char *memory_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Cleanup attribute for heap pointers: `cleanup_free char *text = NULL;` */
 void memory_cleanup(void *pointer_to_pointer);

@@ -7,6 +7,7 @@
 
 #include "billingaccountbinding_inputs.h"
 #include "condition.h"
+#include "defaultmethod.h"
 #include "wake.h"
 
 struct verdict {
@@ -21,33 +22,6 @@ struct facts {
 	struct default_method_verdict method;
 	struct arena *arena;
 };
-
-struct default_method_verdict account_judge_method(const struct billingaccount *account, const struct paymentmethod *method,
-						   instant_t now, struct arena *arena)
-{
-	const char *name = atom_text(account->spec.default_payment_method), *why;
-
-	if (!*name)
-		return (struct default_method_verdict){
-			DEFAULT_METHOD_NOT_CONFIGURED,
-			"No default payment method is set: name one in spec.defaultPaymentMethodRef.", 0 };
-	if (!method)
-		return (struct default_method_verdict){
-			DEFAULT_METHOD_NOT_FOUND,
-			arena_printf(arena, "payment method \"%s\" cannot be used: it was not found in namespace \"%s\"", name,
-				     atom_text(account->meta.ns)), 0 };
-	if (method->spec.account != account->meta.name)
-		return (struct default_method_verdict){
-			DEFAULT_METHOD_NOT_FOUND,
-			arena_printf(arena, "payment method \"%s\" cannot be used: it belongs to billing account \"%s\"", name,
-				     atom_text(method->spec.account)), 0 };
-	if (!method_usable(method, now, &why, arena))
-		return (struct default_method_verdict){
-			DEFAULT_METHOD_DEGRADED, arena_printf(arena, "payment method \"%s\" cannot be used: %s", name, why), 0 };
-	return (struct default_method_verdict){ DEFAULT_METHOD_READY,
-						arena_printf(arena, "Payment method \"%s\" is ready.", name),
-						method_expires_at(method) };
-}
 
 static struct verdict ready(const struct facts *facts)
 {
@@ -151,7 +125,7 @@ struct outcome billingaccount_reconcile(const struct billingaccount_inputs *in, 
 	struct facts facts = {
 		.in = in,
 		.phase = account_phase(self),
-		.method = account_judge_method(self, in->default_method, in->now, arena),
+		.method = default_method_judge(self, in->default_method, in->now, arena),
 		.arena = arena,
 	};
 	return (struct outcome){

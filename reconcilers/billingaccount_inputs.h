@@ -1,4 +1,4 @@
-/* What one decision on a BillingAccount depends on, and the verdict on its default method that the gate shares. */
+/* What one decision on a BillingAccount depends on. */
 #ifndef TOLLGATE_BILLINGACCOUNT_INPUTS_H
 #define TOLLGATE_BILLINGACCOUNT_INPUTS_H
 
@@ -16,21 +16,5 @@ struct billingaccount_inputs {
 
 struct billingaccount_inputs billingaccount_gather(const struct view *, struct key, instant_t now, struct arena *);
 struct outcome billingaccount_reconcile(const struct billingaccount_inputs *, struct arena *);
-
-enum default_method {
-	DEFAULT_METHOD_NOT_CONFIGURED = 1,
-	DEFAULT_METHOD_NOT_FOUND, /* there is none of that name, or it is another account's */
-	DEFAULT_METHOD_DEGRADED,
-	DEFAULT_METHOD_READY,
-};
-
-struct default_method_verdict {
-	enum default_method standing;
-	const char *message; /* names the method, and why it can't be used */
-	instant_t until;     /* READY: when its card expires; 0 = never */
-};
-
-struct default_method_verdict account_judge_method(const struct billingaccount *, const struct paymentmethod *, instant_t now,
-						   struct arena *);
 
 #endif

@@ -4,7 +4,7 @@
  */
 #include "gate.h"
 
-#include "billingaccount_inputs.h"
+#include "defaultmethod.h"
 
 /* What is looked at, and room for words. */
 struct question {
@@ -89,7 +89,7 @@ struct deploy_verdict deploy_judge(atom_t account_name, const struct billingacco
 	struct deploy_verdict verdict = { .reason = DEPLOY_ALLOWED, .message = "" };
 
 	if (account)
-		ask.method = account_judge_method(account, method, now, arena);
+		ask.method = default_method_judge(account, method, now, arena);
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		if (rules[i](&ask, &verdict))
 			return verdict;

@@ -142,6 +142,8 @@ def demo(folder):
             finally:
                 end_quietly()
     say(paint("1;32", "The story went as told.") + " Everything is stopped again.")
+    if plane.external:
+        say("What it applied stays in the cluster of TOLLGATE_KUBECONFIG: deploy/base, deploy/samples.")
     return 0
 
 

@@ -244,6 +244,7 @@ def test_account_being_deleted_takes_no_new_binding(c):
     c.account(ns)
     binding = c.bound(ns, project)
     c.delete(KIND, ns, "main")
+    c.refused(project, "AccountDeleting", "main")
     new = c.bind(ns, late)
     settles(lambda: c.standing(ns, new), (None, "False", "AccountNotReady"))
     c.delete("BillingAccountBinding", ns, binding)

@@ -170,6 +170,7 @@ def test_binding_waits_while_its_account_is(c, phase):
     ns, project = c.namespace(), c.project()
     c.account(ns)
     c.patch_status("BillingAccount", ns, "main", phase=phase)
+    settles(lambda: c.condition("BillingAccount", ns, "main", "Ready")["status"], "False")
     name = c.bind(ns, project)
     settles(lambda: c.standing(ns, name), waiting("AccountNotReady"))
     c.patch_status("BillingAccount", ns, "main", phase="Ready")
