@@ -181,6 +181,30 @@ static int end_line(struct feed *feed)
 	return 0;
 }
 
+/* What the innermost open container is: its place, and IN_ARRAY. Only what is being dropped lies deeper than the stack, and of that
+ * no more than the kind of bracket matters. */
+static uint8_t innermost(const struct frame *frame)
+{
+	unsigned at = frame->depth - 1u;
+
+	if (at < FRAME_DEPTH_MAX)
+		return frame->stack[at];
+	at -= FRAME_DEPTH_MAX;
+	return (uint8_t)(frame->deep[at / 8] >> at % 8 & 1 ? IN_ARRAY : ELSEWHERE);
+}
+
+static void push(struct frame *frame, uint8_t container)
+{
+	unsigned at = frame->depth++;
+
+	if (at < FRAME_DEPTH_MAX) {
+		frame->stack[at] = container;
+		return;
+	}
+	at -= FRAME_DEPTH_MAX;
+	frame->deep[at / 8] = (uint8_t)((frame->deep[at / 8] & ~(1u << at % 8)) | (unsigned)(container & IN_ARRAY ? 1 : 0) << at % 8);
+}
+
 static bool token_is(const struct frame *frame, const struct frame_text *text, const char *word)
 {
 	size_t len = strlen(word);
@@ -192,7 +216,7 @@ static bool token_is(const struct frame *frame, const struct frame_text *text, c
 static int end_key(struct feed *feed)
 {
 	struct frame *frame = feed->frame;
-	uint8_t in = frame->stack[frame->depth - 1];
+	uint8_t in = innermost(frame);
 
 	frame->state = COLON;
 	frame->next = ELSEWHERE; /* and so is all within a value that is dropped */
@@ -213,7 +237,7 @@ static int begin_value(struct feed *feed)
 
 	if (frame->dropping)
 		return 0;
-	if (frame->depth > 0 && frame->stack[frame->depth - 1] == (ITEMS | IN_ARRAY)) {
+	if (frame->depth > 0 && innermost(frame) == (ITEMS | IN_ARRAY)) {
 		frame->in_item = true;
 		keep_from_here(feed);
 		return 0;
@@ -253,7 +277,7 @@ static int end_value(struct feed *feed)
 		}
 		return 0;
 	}
-	if (!frame->in_item || frame->stack[frame->depth - 1] != (ITEMS | IN_ARRAY))
+	if (!frame->in_item || innermost(frame) != (ITEMS | IN_ARRAY))
 		return 0;
 	if (flush(feed) != 0 || emit_text(&frame->slice, SLICE_ITEM, feed->emit, feed->context) != 0)
 		return -1;
@@ -268,14 +292,16 @@ static int open_container(struct feed *feed)
 	struct frame *frame = feed->frame;
 	bool array = *feed->at == '[';
 
+	if (frame->depth == FRAME_DEPTH_MAX && !frame->dropping)
+		frame->next = DROP_TO_NULL; /* no schema of ours goes so deep: one odd object must not stop all others */
 	if (begin_value(feed) != 0)
 		return -1;
-	if (frame->depth == FRAME_DEPTH_MAX)
-		return error_set(feed->err, ERROR_INVALID, "JSON nested deeper than %d levels came", FRAME_DEPTH_MAX);
-	frame->stack[frame->depth++] = (uint8_t)(frame->next | (array ? IN_ARRAY : 0));
+	if (frame->depth == FRAME_DEPTH_MAX + FRAME_DEEP_MAX)
+		return error_set(feed->err, ERROR_INVALID, "JSON nested deeper than %d levels came", FRAME_DEPTH_MAX + FRAME_DEEP_MAX);
+	push(frame, (uint8_t)((frame->dropping ? ELSEWHERE : frame->next) | (array ? IN_ARRAY : 0)));
 	frame->state = array ? VALUE_FIRST : KEY_FIRST;
 	feed->at++;
-	if (array && frame->next == ITEMS) {
+	if (array && frame->next == ITEMS && !frame->dropping) {
 		if (flush(feed) != 0)
 			return -1;
 		frame->keeping = false;
@@ -289,7 +315,7 @@ static int open_container(struct feed *feed)
 static int close_container(struct feed *feed)
 {
 	struct frame *frame = feed->frame;
-	uint8_t in = frame->stack[frame->depth - 1];
+	uint8_t in = innermost(frame);
 
 	if (((in & IN_ARRAY) != 0) != (*feed->at == ']'))
 		return bad(feed);
@@ -302,7 +328,7 @@ static int close_container(struct feed *feed)
 
 static void next_element(struct frame *frame)
 {
-	uint8_t in = frame->stack[frame->depth - 1];
+	uint8_t in = innermost(frame);
 
 	frame->state = (in & IN_ARRAY) != 0 ? VALUE : KEY;
 	frame->next = in == (ITEMS | IN_ARRAY) ? OBJECT : ELSEWHERE;
@@ -385,7 +411,7 @@ static int begin_key(struct feed *feed)
 	feed->at++;
 	frame->state = STRING;
 	frame->in_key = true;
-	if (frame->stack[frame->depth - 1] == ELSEWHERE || frame->dropping)
+	if (innermost(frame) == ELSEWHERE || frame->dropping)
 		return 0;
 	if (flush(feed) != 0)
 		return -1;

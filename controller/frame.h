@@ -25,7 +25,9 @@ enum slice_type {
 	SLICE_WHOLE,
 };
 
-enum { FRAME_DEPTH_MAX = 64 };
+/* What is nested deeper than the first becomes null, like managedFields; deeper than both together is an error. The API server
+ * itself takes no more than 10000 levels (Go's encoding/json). */
+enum { FRAME_DEPTH_MAX = 64, FRAME_DEEP_MAX = 10000 };
 
 /* The text is valid during the call, NUL-terminated for convenience, and may hold NULs of its own. It is framed, not judged: only
  * the JSON library knows whether it is JSON. -1 stops the frame; must not call it back. */
@@ -45,13 +47,14 @@ struct frame {
 	size_t token_at;		   /* where the present key, or the value of "items", starts in its text */
 	uint8_t state;			   /* enum state in frame.c */
 	uint8_t next;			   /* enum place of the value to come */
-	uint8_t depth;			   /* open containers */
-	uint8_t drop_depth;		   /* depth around the value being dropped */
+	uint16_t depth;			   /* open containers */
+	uint16_t drop_depth;		   /* depth around the value being dropped */
 	bool dropping;			   /* inside a value that is not kept */
 	bool keeping;			   /* bytes belong to a slice or the envelope: neither dropped nor between slices */
 	bool in_item;			   /* LIST: they belong to the slice */
 	bool in_key, escaped, has_items;
 	uint8_t stack[FRAME_DEPTH_MAX]; /* of each open container: its place, and whether it is an array */
+	uint8_t deep[FRAME_DEEP_MAX / 8]; /* of those deeper, all dropped: is it an array? */
 };
 
 void frame_init(struct frame *, enum frame_mode, size_t slice_limit);
@@ -59,7 +62,7 @@ void frame_init(struct frame *, enum frame_mode, size_t slice_limit);
 void frame_reset(struct frame *, enum frame_mode);
 void frame_close(struct frame *);
 
-/* Calls emit for what is complete. -1: emit said so (err is then its business), or ERROR_INVALID: deeper than FRAME_DEPTH_MAX, a
+/* Calls emit for what is complete. -1: emit said so (err is then its business), or ERROR_INVALID: nested beyond all measure, a
  * slice over its limit, or a list that is none; the frame then takes nothing until it is reset. A bad line or a bad whole is
  * passed on as it is, so that it can be reported with its text. */
 int frame_push(struct frame *, const char *data, size_t len, frame_emit *emit, void *context, struct error *err) must_check;

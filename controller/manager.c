@@ -108,8 +108,8 @@ static enum kind_state state_of(const struct error *err)
 /* What concerns the server as a whole is said once, whichever kind met it first. */
 static enum server_state server_state_of(const struct error *err)
 {
-	if (err && !err->code && err->class == ERROR_RETRY)
-		return SERVER_SILENT;
+	if (err && err->class == ERROR_RETRY)
+		return err->code ? SERVER_TROUBLED : SERVER_SILENT;
 	return err && err->code == 401 ? SERVER_UNAUTHORIZED : SERVER_FINE;
 }
 
@@ -122,6 +122,9 @@ static void say_server(struct manager *m, const struct error *err)
 	m->server = now;
 	if (now == SERVER_SILENT)
 		log_warn(m->config.log, "API server does not answer; trying again with back-off", "server", m->config.source, "error",
+			 err->message);
+	else if (now == SERVER_TROUBLED)
+		log_warn(m->config.log, "API server answers with an error; trying again with back-off", "server", m->config.source, "error",
 			 err->message);
 	else if (now == SERVER_UNAUTHORIZED)
 		log_warn(m->config.log, "API server does not accept our credentials; trying again with back-off", "server", m->config.source,

@@ -19,7 +19,7 @@ struct manager_config {
 	int64_t cache_sync_timeout_ms;
 };
 
-enum server_state { SERVER_FINE = 0, SERVER_SILENT, SERVER_UNAUTHORIZED };
+enum server_state { SERVER_FINE = 0, SERVER_SILENT, SERVER_TROUBLED /* 429, 5xx */, SERVER_UNAUTHORIZED };
 enum kind_state { KIND_UNHEARD = 0, KIND_FINE, KIND_MISSING /* no CRD */, KIND_REFUSED, KIND_FAILING };
 
 struct manager {

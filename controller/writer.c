@@ -106,7 +106,10 @@ static int settle(struct job *job, int status, int retry_after_ms, const struct 
 		cache_read_missing(w->cache, job->key);
 		return 0;
 	}
-	w->stats.conflicts += status == 409;
+	/* The finalizer's test failed, or the object went while we wrote: the cache was behind, which is no failure. */
+	if ((status == 422 && job->type == WRITE_FINALIZER) || (status == 404 && strstr(err->message, job->key.name->text)))
+		err->class = ERROR_CONFLICT;
+	w->stats.conflicts += err->class == ERROR_CONFLICT;
 	/* Refused at the door: nothing happened. Anything else says that the world is not as the cache has it (409, 404, a failed
 	 * JSON Patch test is 422), or may hide that the write was applied (5xx from a proxy). */
 	if (job->type != WRITE_READ && (status == 401 || status == 403 || status == 429))

@@ -101,9 +101,15 @@ static int read_text(struct decoder *decoder, const json_t *value, const char **
 	*len = json_string_length(value);
 	if (*len > CAP_TEXT_BYTES)
 		return fail(decoder, "longer than %d bytes", CAP_TEXT_BYTES);
-	if (memchr(*text, '\0', *len))
-		return fail(decoder, "holds a NUL character");
 	return 0;
+}
+
+/* A text that something is looked up by must be taken whole or not at all. */
+static int read_name(struct decoder *decoder, const json_t *value, const char **text, size_t *len)
+{
+	if (read_text(decoder, value, text, len) < 0)
+		return -1;
+	return memchr(*text, '\0', *len) ? fail(decoder, "holds a NUL character") : 0;
 }
 
 int decode_cut(const char *text, size_t max)
@@ -130,7 +136,7 @@ static int read_instant(struct decoder *decoder, const json_t *value, instant_t 
 	const char *text;
 	size_t len;
 
-	if (read_text(decoder, value, &text, &len) < 0)
+	if (read_name(decoder, value, &text, &len) < 0)
 		return -1;
 	if (instant_parse(text, len, at) < 0)
 		return fail(decoder, "expected an RFC 3339 time, got %s", quote(text, quoted));
@@ -143,7 +149,7 @@ static int read_enum(struct decoder *decoder, const json_t *value, const char *c
 	const char *text;
 	size_t len, used = 0;
 
-	if (read_text(decoder, value, &text, &len) < 0)
+	if (read_name(decoder, value, &text, &len) < 0)
 		return -1;
 	for (unsigned i = 0; names[i]; i++) {
 		if (strcmp(names[i], text) == 0) {
@@ -183,7 +189,7 @@ static int read_strings(struct decoder *decoder, const struct field *field, cons
 		size_t len;
 
 		enter(decoder, NULL, i);
-		if (read_text(decoder, json_array_get(value, i), &text, &len) < 0)
+		if (read_name(decoder, json_array_get(value, i), &text, &len) < 0)
 			return -1;
 		leave(decoder);
 		items[i] = atom_intern(decoder->atoms, text, len)->text;
@@ -234,8 +240,9 @@ static int read_word(struct decoder *decoder, const struct field *field, const j
 	const char *text;
 	size_t len;
 
-	if (read_text(decoder, value, &text, &len) < 0)
+	if ((field->type == FIELD_ATOM ? read_name : read_text)(decoder, value, &text, &len) < 0)
 		return -1;
+	len = strlen(text); /* words for people end at a NUL, which JSON may hold and C may not: no reason to lose the object */
 	if (field->type == FIELD_STRING) {
 		decoder->text_bytes += len + 1;
 		slot_set_pointer(field, record, text);

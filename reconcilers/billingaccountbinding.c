@@ -91,6 +91,8 @@ static const char *bound_message(const struct claim *claim, enum standing standi
 	case STANDING_ACCOUNT_NOT_READY:
 		return claim_obstacle(claim, arena);
 	case STANDING_SUPERSEDED:
+		if (winner->binding->meta.ns != self->meta.ns)
+			return arena_printf(arena, "project \"%s\" is now billed to an account of another namespace", project);
 		return arena_printf(arena, "superseded by billing account binding \"%s\"", winner->binding->meta.name->text);
 	case STANDING_OTHER_ORGANIZATION:
 		return arena_printf(arena, "project \"%s\" belongs to another organization than namespace \"%s\"", project,
@@ -128,7 +130,8 @@ static void move(struct binding_status *status, const struct billingaccountbindi
 	case STANDING_LEAVING:
 		break;
 	}
-	status->phase = BINDING_PHASE_ABSENT;
+	if (self->status.phase != BINDING_ACTIVE) /* once Active it stays so until it is superseded or deleted */
+		status->phase = BINDING_PHASE_ABSENT;
 }
 
 struct outcome billingaccountbinding_reconcile(const struct billingaccountbinding_inputs *in, struct arena *arena)
@@ -161,8 +164,12 @@ struct outcome billingaccountbinding_reconcile(const struct billingaccountbindin
 
 	move(status, self, standing, winner, in->now);
 	if (status->phase == BINDING_ACTIVE) {
-		struct deploy_verdict deploy =
-			deploy_judge(self->spec.account, in->claim->account, in->method, in->now, arena);
+		struct deploy_verdict deploy = { .reason = DEPLOY_NO_BINDING };
+
+		if (standing == STANDING_WINS)
+			deploy = deploy_judge(self->spec.account, in->claim->account, in->method, in->now, arena);
+		else /* Active, but it pays for nothing until the organizations agree */
+			deploy.message = arena_printf(arena, "billing account required before deploy: %s", conditions[0].message);
 		conditions[n++] = (struct condition){
 			.type = "DeployAllowed",
 			.status = deploy.reason == DEPLOY_ALLOWED ? CONDITION_TRUE : CONDITION_FALSE,

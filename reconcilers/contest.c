@@ -5,11 +5,11 @@
  *
  *   all bindings of project "web"                 same organization? Active, or its account Ready?
  *        │
- *        ├── not eligible ──────────────────────► no phase; Bound=False says why
+ *        ├── not eligible ──────────────────────► no phase (an Active one stays Active); Bound=False says why
  *        ▼
  *   which namespace holds the project?            an Active binding's, the earliest established; else as below
  *        │
- *        ├── in another namespace ──────────────► no phase; ProjectClaimedElsewhere
+ *        ├── in another namespace ──────────────► no phase; ProjectClaimedElsewhere (if Active: Superseded)
  *        ▼
  *   the newest of that namespace                  creationTimestamp, then the greater name
  *        │                                        (rebind: Reject: the Active one, else the oldest)
@@ -169,6 +169,9 @@ enum standing contest_judge(const struct contest *contest, const struct claim *w
 {
 	enum standing barred = bar(contest, claim);
 
+	/* Active ends in no other way than by giving way to a winner, wherever that one is. */
+	if (winner && claim != winner && claim->binding->status.phase == BINDING_ACTIVE)
+		return STANDING_SUPERSEDED;
 	if (barred)
 		return barred;
 	if (claim == winner)

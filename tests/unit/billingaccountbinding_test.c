@@ -54,8 +54,13 @@ static const struct row rows[] = {
 	  0, 0, 0, NULL, { { "acme", "b", .created = 10, .account = DELETING } } },
 	{ "other organization: no phase", 0, CONDITION_FALSE, "ProjectInOtherOrganization", "another organization", NULL, 0, 0, 0,
 	  "acme-org", { { "zeta", "b", .created = 10, .organization = "zeta-org" } } },
-	{ "established, then the organization differs: no phase, the fact stays", 0, CONDITION_FALSE, "ProjectInOtherOrganization", "", NULL,
-	  12, 0, 0, "acme-org", { { "zeta", "b", 10, BINDING_ACTIVE, .established = 12, .organization = "zeta-org" } } },
+	{ "established, then the organization differs: stays Active, and pays for nothing", BINDING_ACTIVE, CONDITION_FALSE,
+	  "ProjectInOtherOrganization", "", "NoBinding", 12, 0, 0, "acme-org",
+	  { { "zeta", "b", 10, BINDING_ACTIVE, .established = 12, .organization = "zeta-org" } } },
+	{ "until one of the project's own organization takes over, which is not named", BINDING_SUPERSEDED, CONDITION_FALSE, "Superseded",
+	  "project \"web\" is now billed to an account of another namespace", NULL, 12, 1000, 0, "acme-org",
+	  { { "zeta", "b", 10, BINDING_ACTIVE, .established = 12, .organization = "zeta-org" },
+	    { "acme", "c", .created = 20, .organization = "acme-org" } } },
 	{ "another namespace was first: no phase, and it is not named", 0, CONDITION_FALSE, "ProjectClaimedElsewhere",
 	  "project \"web\" is already billed to an account of another namespace", NULL, 0, 0, 0, NULL,
 	  { { "zeta", "b", .created = 20 }, { "acme", "c", .created = 10 } } },
@@ -97,7 +102,7 @@ static void check_status(const struct row *row, const struct binding_status *sta
 	assert_int_equal(status->conditions.n, row->deploy_reason ? 2 : 1);
 	if (row->deploy_reason)
 		expect_condition(&status->conditions, 1, "DeployAllowed", CONDITION_FALSE, row->deploy_reason);
-	if (row->phase == BINDING_ACTIVE)
+	if (row->phase == BINDING_ACTIVE && strcmp(row->reason, "ProjectInOtherOrganization") != 0) /* as it was */
 		assert_string_equal(status->responsibility.current_account, "account-of-b");
 }
 
@@ -266,6 +271,8 @@ static void check_end(const struct table *table, const struct seat *seats, enum 
 		enum binding_phase expected = seats[i].phase == BINDING_SUPERSEDED ? BINDING_SUPERSEDED : BINDING_PHASE_ABSENT;
 		if (i == winner)
 			expected = BINDING_ACTIVE;
+		else if (seats[i].phase == BINDING_ACTIVE) /* no other way ends it */
+			expected = BINDING_SUPERSEDED;
 		else if (may_win(&seats[i]) && rebind == REBIND_SUPERSEDE && !strcmp(seats[i].ns, seats[winner].ns))
 			expected = BINDING_SUPERSEDED;
 		if (table->bindings[i].status.phase != expected) {
@@ -556,7 +563,8 @@ static void organizations_that_come_to_differ_part_binding_and_project(void **st
 	put_namespace(&c, "acme", NULL, "zeta-org");
 	settle(&c);
 	expect_condition(&binding(&c, "acme", "b")->status.conditions, 0, "Bound", CONDITION_FALSE, "ProjectInOtherOrganization");
-	assert_int_equal(binding(&c, "acme", "b")->status.conditions.n, 1);
+	expect_condition(&binding(&c, "acme", "b")->status.conditions, 1, "DeployAllowed", CONDITION_FALSE, "NoBinding");
+	assert_int_equal(binding(&c, "acme", "b")->status.phase, BINDING_ACTIVE);
 	assert_int_equal(binding(&c, "acme", "b")->status.responsibility.established_at, NOW);
 	put_namespace(&c, "web-ns", "web", "zeta-org");
 	settle(&c);

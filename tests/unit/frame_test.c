@@ -328,14 +328,77 @@ static void nesting_has_a_limit(void **state)
 	struct error err = { 0 };
 
 	(void)state;
-	assert_int_equal(push_nested(FRAME_LINES, FRAME_DEPTH_MAX, "[", &err), 0);
-	assert_int_equal(push_nested(FRAME_LINES, FRAME_DEPTH_MAX + 1, "[", &err), -1);
+	const int most = FRAME_DEPTH_MAX + FRAME_DEEP_MAX;
+
+	assert_int_equal(push_nested(FRAME_LINES, most, "[", &err), 0);
+	assert_int_equal(push_nested(FRAME_LINES, most + 1, "[", &err), -1);
 	assert_int_equal(err.class, ERROR_INVALID);
-	assert_non_null(strstr(err.message, "64"));
-	assert_int_equal(push_nested(FRAME_WHOLE, FRAME_DEPTH_MAX, "{\"a\":", &err), 0);
-	assert_int_equal(push_nested(FRAME_WHOLE, FRAME_DEPTH_MAX + 1, "{\"a\":", &err), -1);
-	assert_int_equal(push_nested(FRAME_LIST, FRAME_DEPTH_MAX, "{\"a\":", &err), 0);
+	assert_non_null(strstr(err.message, "10064"));
+	assert_int_equal(push_nested(FRAME_WHOLE, most, "{\"a\":", &err), 0);
+	assert_int_equal(push_nested(FRAME_WHOLE, most + 1, "{\"a\":", &err), -1);
 	assert_int_equal(push_nested(FRAME_LIST, 1000000, "{\"a\":", &err), -1);
+}
+
+static int keep_last(void *context, enum slice_type type, const char *text, size_t len)
+{
+	(void)type;
+	(void)len;
+	strcpy(context, text);
+	return 0;
+}
+
+/* [[[ ... "x" ... ]]] or {"a":{"a": ... "x" ... }}, or both in turn */
+static void nested(char *to, int depth, int kind)
+{
+	char closing[2048];
+	int n = 0;
+
+	*to = '\0';
+	for (int i = 0; i < depth; i++) {
+		bool array = kind == 2 ? i % 3 == 0 : kind == 1;
+
+		strcat(to, array ? "[" : "{\"a\":");
+		closing[n++] = array ? ']' : '}';
+	}
+	strcat(to, "\"x\"");
+	for (to += strlen(to); n > 0;)
+		*to++ = closing[--n];
+	*to = '\0';
+}
+
+/* One odd object must not stop a whole list: the part below the limit is dropped, what follows it is as it was. */
+static void what_is_nested_too_deep_becomes_null(void **state)
+{
+	static char text[16384], want[16384], seen[16384];
+
+	(void)state;
+	for (int kind = 0; kind < 3; kind++) {
+		for (int extra = 0; extra < 300; extra = extra * 2 + 1) {
+			struct frame frame;
+			struct error err;
+			int depth = FRAME_DEPTH_MAX - 2 + extra;
+
+			strcpy(text, "{\"before\":1,\"odd\":");
+			nested(text + strlen(text), depth, kind);
+			strcat(text, ",\"after\":[{}]}\n");
+			frame_init(&frame, FRAME_LINES, LIMIT);
+			for (const char *p = text; *p; p++) /* a byte at a time */
+				assert_int_equal(frame_push(&frame, p, 1, keep_last, seen, &err), 0);
+			frame_close(&frame);
+			if (extra <= 1) { /* the object itself is a level */
+				text[strlen(text) - 1] = '\0';
+				assert_string_equal(seen, text);
+				continue;
+			}
+			strcpy(want, "{\"before\":1,\"odd\":");
+			nested(want + strlen(want), FRAME_DEPTH_MAX - 1, kind);
+			strcat(want, ",\"after\":[{}]}");
+			char *x = strstr(want, "\"x\"");
+			memmove(x + 4, x + 3, strlen(x + 3) + 1);
+			memcpy(x, "null", 4);
+			assert_string_equal(seen, want);
+		}
+	}
 }
 
 static void a_failed_frame_takes_nothing_until_it_is_reset(void **state)
@@ -433,6 +496,7 @@ int main(void)
 		cmocka_unit_test(what_is_dropped_does_not_count),
 		cmocka_unit_test(a_long_list_is_bounded_by_its_longest_item),
 		cmocka_unit_test(nesting_has_a_limit),
+		cmocka_unit_test(what_is_nested_too_deep_becomes_null),
 		cmocka_unit_test(a_failed_frame_takes_nothing_until_it_is_reset),
 		cmocka_unit_test(a_reset_frees_large_buffers),
 		cmocka_unit_test(mutated_bodies_are_cut_alike_however_they_come),

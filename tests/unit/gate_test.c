@@ -153,7 +153,7 @@ static void each_claim_knows_its_standing(void **state)
 		  { { "zeta", "b", .created = 10, .account = MISSING, .organization = "zeta-org" } } },
 		{ "another namespace holds the project", STANDING_CLAIMED_ELSEWHERE, REBIND_SUPERSEDE, NULL,
 		  { { "zeta", "b", .created = 20 }, { "acme", "c", .created = 10 } } },
-		{ "also for an Active one that was established later", STANDING_CLAIMED_ELSEWHERE, REBIND_SUPERSEDE, NULL,
+		{ "an Active one that was established later gives way for good", STANDING_SUPERSEDED, REBIND_SUPERSEDE, NULL,
 		  { { "zeta", "b", 10, BINDING_ACTIVE, .established = 40 }, { "acme", "c", 20, BINDING_ACTIVE, .established = 30 } } },
 		{ "rebind Reject: stands aside, not Superseded", STANDING_CLAIMED_ELSEWHERE, REBIND_REJECT, NULL,
 		  { { "acme", "b", .created = 20 }, { "acme", "c", 10, BINDING_ACTIVE, .established = 10 } } },
