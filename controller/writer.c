@@ -73,6 +73,11 @@ static int on_data(void *context, int status, const char *data, size_t len)
 	return frame_push(&job->body, data, len, keep_body, job, NULL);
 }
 
+static bool is_about(const struct job *job, const struct object *object)
+{
+	return object->ns == job->key.ns && object->name == job->key.name;
+}
+
 /* What the answer means for the cache. Returns -1 with err when the caller must come back. */
 static int settle(struct job *job, int status, int retry_after_ms, const struct error *transport, struct error *err)
 {
@@ -94,6 +99,11 @@ static int settle(struct job *job, int status, int retry_after_ms, const struct 
 			return 0;
 		}
 		record = record_decode(w->codec, r, job->text ? job->text : "", job->len, err);
+		if (record && !is_about(job, record)) {
+			record_free(w->codec, r, record);
+			record = NULL;
+			error_set(err, ERROR_INVALID, "the answer is about another object");
+		}
 		if (!record) {
 			cache_write_lost(w->cache, job->key);
 			return -1;

@@ -303,6 +303,21 @@ static void a_conflict_is_decided_anew_on_the_fresh_object(void **state)
 	assert_non_null(strstr(call->body, "Billing account is in Suspended phase."));
 }
 
+static void an_answer_about_another_object_is_not_believed(void **state)
+{
+	struct script *s = *state;
+	struct cache_stats stats;
+
+	begin(s, "", ACCOUNT("1", HELD, ""), "");
+	answer(s, expect(s, "PATCH", "/billingaccounts/main/status"), 200, 0,
+	       OBJECT("BillingAccount", META("other", "acme", "9", ""), ",\"spec\":{\"currencyCode\":\"EUR\"}"));
+	cache_stats(s->manager.cache, &stats);
+	assert_int_equal(stats.objects[KIND_BILLINGACCOUNT], 1);
+	s->mono += 10000;
+	settle(s);
+	expect(s, "GET", "/namespaces/acme/billingaccounts/main");
+}
+
 static void retry_after_is_kept_to(void **state)
 {
 	struct script *s = *state;
@@ -451,6 +466,7 @@ int main(void)
 		CASE(a_converged_account_is_not_written_to),
 		CASE(a_lost_answer_is_looked_up_before_the_write_is_repeated),
 		CASE(a_conflict_is_decided_anew_on_the_fresh_object),
+		CASE(an_answer_about_another_object_is_not_believed),
 		CASE(retry_after_is_kept_to),
 		CASE(an_outage_does_not_wear_out_the_keys),
 		CASE(a_project_gets_its_projectbilling_and_it_says_no),
