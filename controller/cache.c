@@ -12,7 +12,13 @@
 
 #include "memory.h"
 
-enum { NOTED_MAX = 8, VERSION_SIZE = 64, TABLE_FIRST = 64 };
+enum {
+	NOTED_MAX = 8,
+	/* So many events of a key and still not the awaited one: something is not as we think, so look. */
+	DROPPED_MAX = 32,
+	VERSION_SIZE = 64,
+	TABLE_FIRST = 64,
+};
 
 enum flight { IN_STEP = 0, FLYING, AWAITING };
 
@@ -24,6 +30,8 @@ struct aside {
 	unsigned n_noted;
 	char noted[NOTED_MAX][VERSION_SIZE]; /* versions that events brought while FLYING */
 	char awaited[VERSION_SIZE];
+	unsigned n_dropped;        /* events while AWAITING */
+	char listed[VERSION_SIZE]; /* what a list named instead of `awaited`: the stream goes on after it and never brings it */
 	struct provider_result *answer;
 };
 
@@ -51,7 +59,8 @@ struct posting {
 /* A chained table that grows with what is in it; `next` and `hash` are the element's own. */
 struct store {
 	struct entry **buckets;
-	size_t n, n_buckets, bytes;
+	size_t n, n_buckets;
+	size_t objects, bytes; /* of entries with a record */
 	uint32_t mark; /* of the list under way or last completed */
 	bool listing;
 };
@@ -284,10 +293,14 @@ static void swap(struct cache *cache, enum kind_id kind, struct entry *e, void *
 			posting_remove(&cache->view, kind, i, before[i], e);
 	}
 	e->object = record;
-	if (record)
+	if (record) {
+		store->objects++;
 		store->bytes += record_size(record);
-	if (old)
+	}
+	if (old) {
+		store->objects--;
 		store->bytes -= record_size(old);
+	}
 	cache->listener.changed(cache->listener.context, kind, old, record);
 	if (old)
 		record_free(cache->codec, k->resource, old);
@@ -363,9 +376,12 @@ void cache_put(struct cache *cache, enum kind_id kind, void *record)
 		is_news(cache, e, new->resource_version); /* a list or a replayed event repeats what we hold */
 		record_free(cache->codec, kinds[kind].resource, record);
 	} else if (!is_news(cache, e, new->resource_version)) {
-		record_free(cache->codec, kinds[kind].resource, record);
-		if (store->listing) /* the list may be older than our write, or newer and the awaited event never comes */
+		/* A list may be older than our write, or newer: then the awaited event never comes. */
+		if (store->listing && strlen(new->resource_version) < VERSION_SIZE)
+			memcpy(e->aside->listed, new->resource_version, strlen(new->resource_version) + 1);
+		if (store->listing || e->aside->n_dropped++ == DROPPED_MAX)
 			mark_doubtful(cache, kind, e);
+		record_free(cache->codec, kinds[kind].resource, record);
 	} else {
 		set_object(cache, kind, e, record);
 	}
@@ -403,6 +419,7 @@ void cache_drop(struct cache *cache, struct key key)
 
 	if (e)
 		remove_object(cache, key.kind, e);
+	mark_doubtful(cache, key.kind, find_or_add(cache, key));
 }
 
 void cache_list_begin(struct cache *cache, enum kind_id kind)
@@ -454,7 +471,7 @@ static bool was_noted(const struct aside *a, const char *version)
 	return false;
 }
 
-void cache_write_end(struct cache *cache, struct key key, void *record)
+bool cache_write_end(struct cache *cache, struct key key, void *record)
 {
 	struct entry *e = find(&cache->view, key.kind, key.ns, key.name);
 	struct aside *a = e->aside;
@@ -463,21 +480,31 @@ void cache_write_end(struct cache *cache, struct key key, void *record)
 	a->flight = IN_STEP;
 	if (!record) {
 		tidy(cache, key.kind, e);
-		return;
+		return true;
 	}
-	if ((old && strcmp(old->resource_version, new->resource_version) == 0) || was_noted(a, new->resource_version)) {
-		/* The watch was faster, or nothing changed: what we hold is this version or a newer one. */
+	if (old && strcmp(old->resource_version, new->resource_version) == 0 && !was_noted(a, new->resource_version)) {
+		record_free(cache->codec, kinds[key.kind].resource, record);
+		tidy(cache, key.kind, e);
+		return false;
+	}
+	if (was_noted(a, new->resource_version)) {
+		/* The watch was faster: what we hold is this version or a newer one. */
 		record_free(cache->codec, kinds[key.kind].resource, record);
 	} else if (a->blurred || strlen(new->resource_version) >= VERSION_SIZE) {
 		record_free(cache->codec, kinds[key.kind].resource, record);
 		mark_doubtful(cache, key.kind, e);
 	} else {
-		memcpy(a->awaited, new->resource_version, strlen(new->resource_version) + 1);
-		a->flight = AWAITING;
-		cache->awaiting++;
+		if (strcmp(a->listed, new->resource_version) != 0) {
+			memcpy(a->awaited, new->resource_version, strlen(new->resource_version) + 1);
+			a->flight = AWAITING;
+			a->n_dropped = 0;
+			cache->awaiting++;
+		}
+		a->listed[0] = '\0';
 		set_object(cache, key.kind, e, record);
 	}
 	tidy(cache, key.kind, e);
+	return true;
 }
 
 void cache_write_lost(struct cache *cache, struct key key)
@@ -629,7 +656,7 @@ void cache_stats(const struct cache *cache, struct cache_stats *out)
 {
 	*out = (struct cache_stats){ .awaiting = cache->awaiting };
 	for (unsigned kind = 0; kind < KIND_COUNT; kind++) {
-		out->objects[kind] = cache->view.stores[kind].n;
+		out->objects[kind] = cache->view.stores[kind].objects;
 		out->bytes[kind] = cache->view.stores[kind].bytes;
 	}
 }

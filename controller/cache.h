@@ -44,7 +44,8 @@ void cache_stats(const struct cache *, struct cache_stats *);
 void cache_put(struct cache *, enum kind_id, void *record);
 /* A watch's DELETED: only if the cached object has that UID. */
 void cache_delete(struct cache *, struct key, const char *uid);
-/* An object that cannot be read any more: not known is safer than known wrongly. */
+/* An object that cannot be read: not known is safer than known wrongly. It is doubtful from now on, so that it is asked for now
+ * and then until it can be read or is gone. */
 void cache_drop(struct cache *, struct key);
 
 /* A list from its first page to its end: what was not put in between is gone. A begin without an end changes nothing. */
@@ -52,9 +53,9 @@ void cache_list_begin(struct cache *, enum kind_id);
 void cache_list_end(struct cache *, enum kind_id);
 
 /* Around every request about a key, one at a time a key. record: the object as the answer shows it, taken, or NULL when the
- * answer has none. */
+ * answer has none. False: the answer shows the very version that was there before, so the request changed nothing. */
 void cache_write_begin(struct cache *, struct key);
-void cache_write_end(struct cache *, struct key, void *record);
+bool cache_write_end(struct cache *, struct key, void *record);
 /* The answer was lost, the write may or may not have been applied: the key is doubtful, and the listener is not told. */
 void cache_write_lost(struct cache *, struct key);
 /* Ends a read that answered: there is no such object. */

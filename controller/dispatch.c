@@ -56,12 +56,13 @@ static void handle(struct dispatch *d, struct key key)
 {
 	struct outcome outcome;
 
-	if (!kinds[key.kind].reconciler->run) {
-		queue_done(d->queue, key);
-		return;
-	}
 	if (cache_is_doubtful(d->cache, key)) {
 		writer_read(d->writer, key);
+		return;
+	}
+	if (!kinds[key.kind].reconciler->run) {
+		queue_forget(d->queue, key);
+		queue_done(d->queue, key);
 		return;
 	}
 	outcome = decide(d, key);
@@ -143,10 +144,11 @@ void dispatch_finished(void *context, struct key key, enum write_type type, cons
 		d->outage_ms = 0;
 		d->closed_until = 0;
 	}
-	if (!err) {
+	if (!err && type == WRITE_READ) {
+		/* What failed and led to this read has not succeeded yet: its failures stay on the account. */
+		queue_add(d->queue, key, PRIORITY_HIGH, now);
+	} else if (!err) {
 		queue_forget(d->queue, key);
-		if (type == WRITE_READ)
-			queue_add(d->queue, key, PRIORITY_HIGH, now);
 	} else if (!err->code && err->class == ERROR_RETRY) {
 		note_outage(d, now);
 		queue_add(d->queue, key, PRIORITY_HIGH, now);

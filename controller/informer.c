@@ -158,6 +158,8 @@ static enum watch_failure classify(const struct error *err)
 		return FAILURE_NO_SUCH_KIND;
 	if (err->class == ERROR_FORBIDDEN)
 		return FAILURE_REFUSED;
+	if (err->class == ERROR_INVALID && err->code) /* 400, 422: what we asked for is wrong, and only a new list asks otherwise */
+		return FAILURE_EXPIRED;
 	return FAILURE_PASSING;
 }
 
@@ -167,7 +169,7 @@ static void failed(struct informer *inf)
 
 	inf->stats.failures++;
 	/* An expired version is the protocol's way to ask for a list, not a state of the server. */
-	if (event.failure != FAILURE_EXPIRED) {
+	if (inf->error.class != ERROR_GONE) {
 		inf->answered = false;
 		inf->listener.state(inf->listener.context, inf->kind, &inf->error);
 	}
@@ -268,6 +270,11 @@ void informer_tick(struct informer *inf)
 {
 	if (inf->watch.state == WATCH_WAITING)
 		step(inf, &(struct watch_event){ .type = WATCH_TICK });
+}
+
+void informer_hurry(struct informer *inf)
+{
+	watch_hurry(&inf->watch, inf->port->monotonic_ms(inf->port->self));
 }
 
 bool informer_synced(const struct informer *inf)

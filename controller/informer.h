@@ -51,6 +51,8 @@ void informer_start(struct informer *);
 /* When it wants informer_tick at the latest (monotonic), or INT64_MAX. */
 int64_t informer_due(const struct informer *);
 void informer_tick(struct informer *);
+/* The server has just been heard again: a long wait is cut short. Sends nothing. */
+void informer_hurry(struct informer *);
 bool informer_synced(const struct informer *);
 void informer_close(struct informer *);
 

@@ -131,6 +131,9 @@ static void say_server(struct manager *m, const struct error *err)
 			 "error", err->message);
 	else
 		log_info(m->config.log, "API server answers again", "server", m->config.source);
+	if (now == SERVER_FINE)
+		for (unsigned k = 0; k < KIND_COUNT; k++)
+			informer_hurry(&m->informers[k]);
 }
 
 static void on_state(void *context, enum kind_id kind, const struct error *err)
@@ -141,6 +144,12 @@ static void on_state(void *context, enum kind_id kind, const struct error *err)
 	say_server(m, err);
 	if (m->server != SERVER_FINE)
 		return; /* what this kind was before is still to be told apart when the server is back */
+	/* A server that has just started refuses for a moment, until its roles are loaded: only a second refusal counts. */
+	if (now == KIND_REFUSED && before != KIND_REFUSED && !(m->suspected & 1u << kind)) {
+		m->suspected |= 1u << kind;
+		return;
+	}
+	m->suspected &= ~(1u << kind);
 	m->states[kind] = now;
 	if (now == KIND_FAILING && before != KIND_FAILING)
 		log_warn(m->config.log, "list or watch failed; trying again with back-off", "resource", kinds[kind].resource->plural, "error",

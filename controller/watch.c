@@ -22,6 +22,8 @@ enum {
 	STREAM_TOO_SHORT_MS = 1000,
 	/* A missing CRD is awaited at a steady pace: someone is about to install it and looks at the screen. */
 	NO_SUCH_KIND_MS = 2000,
+	HURRY_MS = 1000,
+	PAGES_MAX = 4096, /* two million objects; a server whose list has no end must not keep us listing for ever */
 };
 
 static uint64_t watch_random(struct watch *w)
@@ -76,7 +78,6 @@ static struct watch_cmd open_stream(struct watch *w, int64_t now)
 {
 	w->state = WATCH_WATCHING;
 	w->opened_at = now;
-	w->events = 0;
 	return (struct watch_cmd){
 		.type = WATCH_DO_WATCH,
 		.resource_version = w->resource_version,
@@ -112,8 +113,11 @@ static struct watch_cmd wait_until(struct watch *w, int64_t due)
 static struct watch_cmd failed(struct watch *w, const struct watch_event *event, int64_t now)
 {
 	bool listing = w->state == WATCH_LISTING;
-	int64_t wait = next_wait(w, now);
+	/* An expired version is answered by a list at once: after an outage it has been waited enough. Only again and again it is not. */
+	bool at_once = event->failure == FAILURE_EXPIRED && w->last_failure != FAILURE_EXPIRED;
+	int64_t wait = at_once ? WAIT_LEAST_MS : next_wait(w, now);
 
+	w->last_failure = event->failure;
 	switch (event->failure) {
 	case FAILURE_EXPIRED:
 		/* On a later page only the token has expired; the list itself may still be had in one piece. Anywhere else
@@ -143,8 +147,17 @@ static struct watch_cmd failed(struct watch *w, const struct watch_event *event,
 
 static struct watch_cmd page(struct watch *w, const struct watch_event *event, int64_t now)
 {
-	if (!w->continue_token)
+	const struct watch_event endless = { .type = WATCH_FAILED, .failure = FAILURE_PASSING };
+
+	if (!w->continue_token) {
 		remember(w->first_page, event->resource_version);
+		w->pages = 0;
+	}
+	if (event->continue_token && ((w->continue_token && strcmp(w->continue_token, event->continue_token) == 0) ||
+				      ++w->pages == PAGES_MAX)) {
+		drop_continue(w); /* it leads nowhere: from the first page again, after a while */
+		return failed(w, &endless, now);
+	}
 	drop_continue(w);
 	if (event->continue_token) {
 		w->continue_token = memory_strdup(event->continue_token);
@@ -153,6 +166,7 @@ static struct watch_cmd page(struct watch *w, const struct watch_event *event, i
 	/* A list is as of its first page (all pages share the snapshot), and a stream goes on from there. */
 	remember(w->resource_version, w->first_page);
 	w->current = w->synced = true;
+	w->last_failure = 0;
 	return open_stream(w, now);
 }
 
@@ -180,11 +194,10 @@ static struct watch_cmd watching_step(struct watch *w, const struct watch_event 
 	switch (event->type) {
 	case WATCH_EVENT:
 		remember(w->resource_version, event->resource_version);
-		w->events++;
 		break;
 	case WATCH_ENDED:
-		/* A server that hangs up at once would otherwise be asked again as fast as it can refuse. */
-		if (!w->events && now - w->opened_at < STREAM_TOO_SHORT_MS)
+		/* A server that hangs up at once would otherwise be asked again as fast as it can answer. */
+		if (now - w->opened_at < STREAM_TOO_SHORT_MS)
 			return failed(w, &too_short, now);
 		return open_stream(w, now);
 	case WATCH_FAILED:
@@ -196,6 +209,14 @@ static struct watch_cmd watching_step(struct watch *w, const struct watch_event 
 		assert(0 && "awaiting events");
 	}
 	return (struct watch_cmd){ .type = WATCH_DO_NOTHING };
+}
+
+void watch_hurry(struct watch *w, int64_t now)
+{
+	int64_t due = now + (int64_t)(watch_random(w) % HURRY_MS);
+
+	if (w->state == WATCH_WAITING && due < w->due)
+		w->due = due;
 }
 
 void watch_init(struct watch *w, uint64_t seed)

@@ -30,6 +30,14 @@ enum list_from {
 	LIST_EXACT,   /* the whole list at the first page's resourceVersion: its continue token expired */
 };
 
+enum watch_failure {
+	FAILURE_PASSING = 1,  /* transport, 429, 5xx, an answer that can't be read */
+	FAILURE_EXPIRED,      /* 410, as a status or as an ERROR event */
+	FAILURE_TOO_LARGE,    /* "Too large resource version": the server is behind what we have seen */
+	FAILURE_NO_SUCH_KIND, /* 404: its CRD is not installed */
+	FAILURE_REFUSED,      /* 401, 403 */
+};
+
 struct watch {
 	enum watch_state state;
 	enum list_from from;
@@ -40,7 +48,8 @@ struct watch {
 	bool synced;                                  /* a list has been complete once */
 	int64_t backoff_ms;                           /* upper bound of the next wait */
 	int64_t failed_at, opened_at, due;            /* monotonic */
-	uint64_t events;                              /* on the present stream */
+	enum watch_failure last_failure;
+	unsigned pages;                               /* of the list under way */
 	uint64_t random;                              /* jitter's state */
 };
 
@@ -51,14 +60,6 @@ enum watch_event_type {
 	WATCH_EVENT,  /* the stream brought an object or a bookmark, and it has been taken in: resource_version */
 	WATCH_FAILED, /* the list or the stream failed */
 	WATCH_ENDED,  /* the server closed the stream in good order */
-};
-
-enum watch_failure {
-	FAILURE_PASSING = 1,  /* transport, 429, 5xx, an answer that can't be read */
-	FAILURE_EXPIRED,      /* 410, as a status or as an ERROR event */
-	FAILURE_TOO_LARGE,    /* "Too large resource version": the server is behind what we have seen */
-	FAILURE_NO_SUCH_KIND, /* 404: its CRD is not installed */
-	FAILURE_REFUSED,      /* 401, 403 */
 };
 
 struct watch_event {
@@ -81,6 +82,8 @@ struct watch_cmd {
 	int64_t due;                  /* WAIT: step with TICK then */
 };
 
+/* Another kind has just heard the server again: no need to sit out a long wait. */
+void watch_hurry(struct watch *, int64_t now_ms);
 void watch_init(struct watch *, uint64_t seed);
 void watch_close(struct watch *);
 /* One event in, what to do now out. Events that the state does not await are a caller's bug (assert). */

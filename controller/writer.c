@@ -108,7 +108,8 @@ static int settle(struct job *job, int status, int retry_after_ms, const struct 
 			cache_write_lost(w->cache, job->key);
 			return -1;
 		}
-		cache_write_end(w->cache, job->key, record);
+		if (!cache_write_end(w->cache, job->key, record) && job->type != WRITE_READ)
+			return error_set(err, ERROR_INVALID, "the API server took the %s and changed nothing", write_type_names[job->type]);
 		return 0;
 	}
 	status_error(status, job->text, job->len, retry_after_ms, err);

@@ -166,6 +166,8 @@ static void read_status(int code, const json_t *status, const char *fallback, in
 		error_set(err, class_of(code, status), "HTTP %d without a message", code);
 	err->code = code;
 	err->retry_after_ms = retry_after_of(status, retry_after_ms);
+	if (err->retry_after_ms > CAP_RETRY_AFTER_MS)
+		err->retry_after_ms = CAP_RETRY_AFTER_MS;
 }
 
 /* Some proxy's words: what is not printable ASCII is a question mark. */

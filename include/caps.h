@@ -8,10 +8,13 @@
 enum {
 	/* One object, event or refusal as JSON text: the API server's own limit for a request is 3 MiB. */
 	CAP_OBJECT_BYTES = 4 << 20,
-	/* One string of an object: the longest we keep, a condition's message, has 32768 characters of up to 4 bytes. */
-	CAP_TEXT_BYTES = 128 << 10,
-	/* Items of one list: the longest that a schema of ours allows has 32 (maxItems); finalizers have no limit. */
-	CAP_LIST_ITEMS = 1024,
+	/* One string of an object: annotations may have 256 KiB together, a condition's message 32768 characters of up to 4 bytes. */
+	CAP_TEXT_BYTES = 512 << 10,
+	/* Items of one list. Nothing that a user may set must make an object unreadable, and finalizers have no limit of their own:
+	 * as many as fit into etcd's 1.5 MiB at six bytes each. */
+	CAP_LIST_ITEMS = 512 << 10,
+	/* The longest that a server can tell us to wait: one wrong answer must not put a kind to sleep. */
+	CAP_RETRY_AFTER_MS = 60 * 1000,
 };
 
 #endif

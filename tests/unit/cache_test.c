@@ -254,7 +254,7 @@ static void a_write_that_changed_nothing_awaits_nothing(void **state)
 
 	put(w, "b", "u1", "1");
 	cache_write_begin(w->cache, b);
-	cache_write_end(w->cache, b, binding(w, "b", "u1", "1", "shop"));
+	assert_false(cache_write_end(w->cache, b, binding(w, "b", "u1", "1", "shop")));
 	put(w, "b", "u1", "2");
 	assert_string_equal(version(w, b), "2");
 	key_drop(w, b);
@@ -307,6 +307,59 @@ static void a_list_with_another_version_than_awaited_is_doubtful(void **state)
 	cache_write_end(w->cache, b, binding(w, "b", "u1", "9", "shop"));
 	assert_false(cache_is_doubtful(w->cache, b));
 	assert_string_equal(version(w, b), "9");
+	key_drop(w, b);
+}
+
+/* Our write, somebody's after it, and a relist that brings theirs: the read answers the same, and no event ever will. */
+static void what_a_list_and_a_read_agree_on_is_not_awaited(void **state)
+{
+	struct world *w = *state;
+	struct key b = key_take(w, "b");
+
+	put(w, "b", "u1", "1");
+	cache_write_begin(w->cache, b);
+	cache_write_end(w->cache, b, binding(w, "b", "u1", "7", "shop"));
+	cache_list_begin(w->cache, KIND_BINDING);
+	put(w, "b", "u1", "9");
+	cache_list_end(w->cache, KIND_BINDING);
+	cache_write_begin(w->cache, b);
+	assert_true(cache_write_end(w->cache, b, binding(w, "b", "u1", "9", "shop")));
+	put(w, "b", "u1", "12");
+	assert_string_equal(version(w, b), "12");
+	key_drop(w, b);
+}
+
+static void a_version_that_never_comes_is_not_awaited_for_ever(void **state)
+{
+	struct world *w = *state;
+	struct key b = key_take(w, "b");
+	char text[16];
+
+	put(w, "b", "u1", "1");
+	cache_write_begin(w->cache, b);
+	cache_write_end(w->cache, b, binding(w, "b", "u1", "a-lie", "shop"));
+	for (int i = 10; i < 100 && !cache_is_doubtful(w->cache, b); i++) {
+		snprintf(text, sizeof(text), "%d", i);
+		put(w, "b", "u1", text);
+	}
+	assert_true(cache_is_doubtful(w->cache, b));
+	w->heard[0] = '\0';
+	key_drop(w, b);
+}
+
+static void an_object_that_cannot_be_read_is_asked_for(void **state)
+{
+	struct world *w = *state;
+	struct key b = key_take(w, "b");
+
+	put(w, "b", "u1", "1");
+	cache_drop(w->cache, b);
+	assert_string_equal(version(w, b), "none");
+	assert_true(cache_is_doubtful(w->cache, b));
+	expect(w, "+b@1 -b ?b ");
+	cache_write_begin(w->cache, b);
+	cache_read_missing(w->cache, b);
+	assert_false(cache_is_doubtful(w->cache, b));
 	key_drop(w, b);
 }
 
@@ -442,6 +495,9 @@ int main(void)
 		CASE(a_created_object_is_there_at_once_and_not_twice),
 		CASE(a_delete_is_news_while_a_version_is_awaited),
 		CASE(a_list_with_another_version_than_awaited_is_doubtful),
+		CASE(what_a_list_and_a_read_agree_on_is_not_awaited),
+		CASE(a_version_that_never_comes_is_not_awaited_for_ever),
+		CASE(an_object_that_cannot_be_read_is_asked_for),
 		CASE(a_list_without_the_awaited_object_is_doubtful),
 		CASE(a_list_during_the_flight_blurs_the_answer),
 		CASE(more_events_than_can_be_noted_blur_the_answer),

@@ -147,9 +147,11 @@ static int say(struct script *s, int status, const char *text, int cut)
 static void end(struct script *s, int status, int retry_after_ms, const char *transport)
 {
 	struct call *call = s->call;
+
 	struct error err = { .class = ERROR_RETRY };
 
 	s->call = NULL;
+	s->now += 2000; /* streams of less than a second are another rule's */
 	snprintf(err.message, sizeof(err.message), "%s", transport ? transport : "");
 	call->reply.on_done(call->reply.context, status, retry_after_ms, transport ? &err : NULL);
 	free(call);

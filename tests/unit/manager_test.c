@@ -303,6 +303,28 @@ static void a_conflict_is_decided_anew_on_the_fresh_object(void **state)
 	assert_non_null(strstr(call->body, "Billing account is in Suspended phase."));
 }
 
+/* Refused for good: the reads in between succeed, and must not start the back-off anew. */
+static void a_write_that_is_always_refused_slows_down(void **state)
+{
+	struct script *s = *state;
+	int tries = 0;
+
+	begin(s, "", ACCOUNT("1", HELD, ""), "");
+	for (int64_t end = s->mono + 60000; s->mono < end; s->mono += 5) {
+		struct call *call = find(s, "PATCH", "/billingaccounts/main/status");
+
+		if (call) {
+			tries++;
+			answer(s, call, 422, 0, "{\"kind\":\"Status\",\"code\":422,\"reason\":\"Invalid\",\"message\":\"policy says no\"}");
+		}
+		call = find(s, "GET", "/billingaccounts/main");
+		if (call)
+			answer(s, call, 200, 0, ACCOUNT("1", HELD, ""));
+		settle(s);
+	}
+	assert_in_range(tries, 10, 16); /* 5 ms, 10, 20 ... in a minute */
+}
+
 static void an_answer_about_another_object_is_not_believed(void **state)
 {
 	struct script *s = *state;
@@ -466,6 +488,7 @@ int main(void)
 		CASE(a_converged_account_is_not_written_to),
 		CASE(a_lost_answer_is_looked_up_before_the_write_is_repeated),
 		CASE(a_conflict_is_decided_anew_on_the_fresh_object),
+		CASE(a_write_that_is_always_refused_slows_down),
 		CASE(an_answer_about_another_object_is_not_believed),
 		CASE(retry_after_is_kept_to),
 		CASE(an_outage_does_not_wear_out_the_keys),

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -126,7 +127,7 @@ static void a_quiet_end_after_a_second_is_clean_too(void **state)
 	watch_close(&w);
 }
 
-static void a_stream_that_ends_at_once_without_events_is_a_failure(void **state)
+static void a_stream_that_ends_at_once_is_a_failure(void **state)
 {
 	struct watch w;
 
@@ -135,8 +136,71 @@ static void a_stream_that_ends_at_once_without_events_is_a_failure(void **state)
 	assert_int_equal(ended(&w, 999).type, WATCH_DO_WAIT);
 	watch_close(&w);
 	watching_at(&w, "100");
-	event(&w, "101", 10);
-	assert_int_equal(ended(&w, 20).type, WATCH_DO_WATCH);
+	event(&w, "101", 10); /* also one that brings a bookmark each time */
+	assert_int_equal(ended(&w, 20).type, WATCH_DO_WAIT);
+	watch_close(&w);
+}
+
+static void the_first_expiry_lists_at_once_and_further_ones_back_off(void **state)
+{
+	struct watch w;
+	int64_t now = 60000;
+
+	(void)state;
+	watching_at(&w, "100");
+	for (int i = 0; i < 8; i++) { /* an outage has worn the back-off to its end */
+		now = broken(&w, FAILURE_PASSING, 0, now).due;
+		tick(&w, now);
+	}
+	now = broken(&w, FAILURE_EXPIRED, 0, now).due - now;
+	assert_true(now <= 20);
+	watch_close(&w);
+	watching_at(&w, "100");
+	now = 0;
+	for (int i = 0; i < 40; i++) { /* a server that calls every version expired */
+		now = broken(&w, FAILURE_EXPIRED, 0, now).due;
+		tick(&w, now);
+	}
+	assert_true(now > 60000);
+	watch_close(&w);
+}
+
+static void a_list_without_end_is_given_up_for_a_while(void **state)
+{
+	struct watch w;
+	char token[16];
+	int pages = 0;
+
+	(void)state;
+	started(&w);
+	page(&w, "100", "same", 0);
+	assert_int_equal(page(&w, "100", "same", 0).type, WATCH_DO_WAIT);
+	watch_close(&w);
+	started(&w);
+	do
+		snprintf(token, sizeof(token), "t%d", pages++);
+	while (pages < 100000 && page(&w, "100", token, 0).type == WATCH_DO_LIST);
+	assert_in_range(pages, 1000, 10000); /* 100,000 objects are 200 pages */
+	watch_close(&w);
+}
+
+static void a_long_wait_is_cut_short_when_the_server_is_back(void **state)
+{
+	struct watch w;
+	int64_t now = 0;
+
+	(void)state;
+	watching_at(&w, "100");
+	for (int i = 0; i < 9; i++) {
+		now = broken(&w, FAILURE_PASSING, 29000, now).due;
+		if (i < 8)
+			tick(&w, now);
+	}
+	now -= 20000;
+	watch_hurry(&w, now);
+	assert_int_equal(tick(&w, now + 1000).type, WATCH_DO_WATCH);
+	watch_hurry(&w, now); /* means nothing to one that does not wait */
+	assert_int_equal(tick(&w, now + 2000).type, WATCH_DO_NOTHING);
 	watch_close(&w);
 }
 
@@ -354,7 +418,10 @@ int main(void)
 		cmocka_unit_test(a_watch_lasts_five_to_ten_minutes),
 		cmocka_unit_test(a_clean_end_goes_on_from_the_last_version_at_once),
 		cmocka_unit_test(a_quiet_end_after_a_second_is_clean_too),
-		cmocka_unit_test(a_stream_that_ends_at_once_without_events_is_a_failure),
+		cmocka_unit_test(a_stream_that_ends_at_once_is_a_failure),
+		cmocka_unit_test(the_first_expiry_lists_at_once_and_further_ones_back_off),
+		cmocka_unit_test(a_list_without_end_is_given_up_for_a_while),
+		cmocka_unit_test(a_long_wait_is_cut_short_when_the_server_is_back),
 		cmocka_unit_test(a_broken_stream_waits_and_goes_on_from_its_version),
 		cmocka_unit_test(gone_lists_anew_and_consistently),
 		cmocka_unit_test(an_expired_token_lists_in_one_piece_at_the_first_pages_version),
