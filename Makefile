@@ -118,3 +118,12 @@ demo: packages ## Play the whole story on a cluster of its own; installs what is
 
 e2e: all controlplane ## End-to-end tests on a real API server
 	@python3 -m pytest -q tests/e2e
+
+# The loop that Tollgate is measured against links nothing of it.
+build/bench/bare: tests/bench/bare.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) $(shell pkg-config --cflags libcurl) -o $@ $< $(shell pkg-config --libs libcurl)
+
+.PHONY: bench
+bench: all controlplane build/bench/bare ## Time and memory beside a bare loop of the same requests; ARGS=--runs=1 and so on
+	@python3 tests/bench/bench.py $(ARGS)

@@ -18,6 +18,13 @@ struct packed {
 	max_align_t record[]; /* 16 bytes of head on most machines, for any record's alignment */
 };
 
+/*
+ * Allocations come in few sizes, so that the record of one object fits into the hole that another's older version left. An update
+ * adds a status or some words to it; with exact sizes no hole would ever fit, and a heap of ten thousand records grew by a third
+ * while they were all written to once.
+ */
+enum { SIZE_STEP = 160 };
+
 struct packing {
 	char *structs, *texts; /* where the next of each goes */
 };
@@ -96,7 +103,7 @@ void *pack_record(const struct decoder *decoder, const struct shape *shape, cons
 {
 	const size_t own = slot_room(shape->size);
 	const size_t size = sizeof(struct packed) + own + decoder->struct_bytes + decoder->text_bytes;
-	struct packed *packed = memory_resize(NULL, size);
+	struct packed *packed = memory_resize(NULL, (size + SIZE_STEP - 1) / SIZE_STEP * SIZE_STEP);
 	char *record = (char *)packed->record;
 	char *texts = record + own + decoder->struct_bytes;
 	struct packing packing = { .structs = record + own, .texts = texts };
