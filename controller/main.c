@@ -1,5 +1,5 @@
 /*
- * The program: flags, the order of start and stop (runtime.md's: health first, then caches, then deciding; the other way round to
+ * The program: flags, the order of start and stop (health first, then caches, then deciding; the other way round to
  * stop), signals, exit codes. The only file that knows all parts.
  *
  * Exit codes: 0 stopped by a signal after finishing what was under way; 1 could not go on (the log says why) or was told twice to

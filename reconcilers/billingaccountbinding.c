@@ -69,7 +69,8 @@ const char *claim_obstacle(const struct claim *claim, struct arena *arena)
 	const char *account = atom_text(claim->binding->spec.account);
 
 	if (!claim->account)
-		return arena_printf(arena, "billing account \"%s\" was not found", account);
+		return arena_printf(arena, "billing account \"%s\" was not found in namespace \"%s\"", account,
+				    claim->binding->meta.ns->text);
 	if (claim->account->meta.deleted)
 		return arena_printf(arena, "billing account \"%s\" " BEING_DELETED, account);
 	return arena_printf(arena, "billing account \"%s\" is not ready (current phase: %s)", account,

@@ -353,7 +353,7 @@ def test_project_billing_needs_nothing_but_a_name(plane, namespace):
 
 COLUMNS = {
     "bacct": "NAME PHASE CURRENCY PAYMENT OUTSTANDING PROJECTS AGE",
-    "bbind": "NAME ACCOUNT PROJECT PHASE DEPLOY AGE",
+    "bbind": "NAME ACCOUNT PROJECT PHASE DEPLOY REASON AGE",
     "bpm": "NAME ACCOUNT TYPE PHASE REASON AGE",
     "bpmclass": "NAME PROVIDER AGE",
     "pbill": "NAME ACCOUNT ALLOWED REASON AGE",

@@ -79,14 +79,14 @@ log      {tollgate.log_path}
 health   http://127.0.0.1:{tollgate.health_port}/readyz
 metrics  http://127.0.0.1:{tollgate.metrics_port}/metrics
 
-make down stops it; make up again keeps the cluster and starts the tollgate of {PROGRAM.relative_to(ROOT)} anew.""")
+make down stops it and forgets its objects; make up without a down keeps them and starts the tollgate of {PROGRAM.relative_to(ROOT)} anew.""")
 
 
 def down():
     stop_tollgate()
     with contextlib.suppress(PlaneError):
         Plane.attach(FOLDER).stop()
-    print("stopped")
+    print("stopped; the cluster and its objects are gone")
 
 
 def main(arguments):

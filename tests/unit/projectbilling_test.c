@@ -74,7 +74,7 @@ static const struct row rows[] = {
 	{ "only one that leaves", NULL, "NoBinding", "billing account required before deploy", true, 0, NULL,
 	  { { "acme", "shop", .created = 10, .deleted = 20 } } },
 	{ "a binding without its account", NULL, "NoBinding",
-	  "billing account required before deploy: binding \"shop\" in \"acme\": billing account \"account-of-shop\" was not found", true, 0,
+	  "billing account required before deploy: binding \"shop\" in \"acme\": billing account \"account-of-shop\" was not found in namespace \"acme\"", true, 0,
 	  NULL, { { "acme", "shop", .created = 10, .account = MISSING } } },
 	{ "a binding whose account is not ready", NULL, "NoBinding",
 	  "billing account required before deploy: binding \"shop\" in \"acme\": billing account \"account-of-shop\" is not ready "
