@@ -53,8 +53,9 @@ asan: ## Unit and end-to-end tests under AddressSanitizer and UndefinedBehaviorS
 sanitized: $(OUT)/tollgate $(UNIT) controlplane
 	@TOLLGATE_BINARY=$(CURDIR)/$(OUT)/tollgate tests/run.py $(UNIT) --pytest tests/e2e
 
-valgrind: $(UNIT) ## Unit tests under valgrind memcheck
-	@tests/run.py --wrap "valgrind -q --leak-check=full --errors-for-leak-kinds=definite,possible --error-exitcode=99" $(UNIT)
+valgrind: all $(UNIT) controlplane ## Unit tests, and projects' end-to-end tests, under valgrind memcheck
+	@TOLLGATE_BINARY=$(CURDIR)/tests/local/valgrind.sh tests/run.py $(UNIT) --pytest tests/e2e/test_project.py \
+		--wrap "valgrind -q --leak-check=full --errors-for-leak-kinds=definite,possible --error-exitcode=99"
 
 format: ## Rewrite the C code with clang-format
 	clang-format -i $(wildcard include/*.[ch] reconcilers/*.[ch] crds/*.[ch] controller/*.[ch] tests/unit/*.[ch])

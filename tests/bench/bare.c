@@ -173,7 +173,7 @@ static bool send_next_page(struct stream *stream)
 
 	if (!token)
 		token = strstr(stream->head, member);
-	if (!token)
+	if (!token || token[sizeof(member) - 1] == '"')
 		return false;
 	token += sizeof(member) - 1;
 	/* A continue token brings its own resourceVersion; base64url needs no escaping. */
