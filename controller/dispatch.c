@@ -124,8 +124,9 @@ static void note_outage(struct dispatch *d, int64_t now)
 static void complain(struct dispatch *d, struct key key, enum write_type type, const struct error *err, int64_t now)
 {
 	int64_t *at = &d->complained_at[key.kind][type];
+	bool unreadable = type == WRITE_READ && err->class == ERROR_INVALID && !err->code; /* its informer has named it */
 
-	if (*at && now - *at < COMPLAIN_EVERY_MS) {
+	if (unreadable || (*at && now - *at < COMPLAIN_EVERY_MS)) {
 		log_debug(d->log, "request failed, will be tried again", "kind", kinds[key.kind].resource->kind, "namespace",
 			  key.ns ? key.ns->text : NULL, "name", key.name->text, "request", write_type_names[type], "error", err->message);
 		return;

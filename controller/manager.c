@@ -113,27 +113,36 @@ static enum server_state server_state_of(const struct error *err)
 	return err && err->code == 401 ? SERVER_UNAUTHORIZED : SERVER_FINE;
 }
 
-static void say_server(struct manager *m, const struct error *err)
+static const char *const server_words[] = {
+	[SERVER_SILENT] = "API server does not answer; trying again with back-off",
+	[SERVER_TROUBLED] = "API server answers with an error; trying again with back-off",
+	[SERVER_UNAUTHORIZED] = "API server does not accept our credentials; trying again with back-off",
+};
+
+/* Trouble is said when the first kind meets it, and its end when the last one is over it: a server that is starting up answers
+ * some and not others. The first good sign is enough to cut the others' waits short. */
+static void say_server(struct manager *m, enum kind_id kind, const struct error *err)
 {
 	enum server_state now = server_state_of(err);
+	uint32_t bit = 1u << kind;
 
-	if (now == m->server)
+	if (now != SERVER_FINE) {
+		m->in_trouble |= bit;
+		if (m->server == SERVER_FINE || (now == SERVER_UNAUTHORIZED && m->server != now)) {
+			m->server = now;
+			log_warn(m->config.log, server_words[now], "server", m->config.source, "error", err->message);
+		}
 		return;
-	m->server = now;
-	if (now == SERVER_SILENT)
-		log_warn(m->config.log, "API server does not answer; trying again with back-off", "server", m->config.source, "error",
-			 err->message);
-	else if (now == SERVER_TROUBLED)
-		log_warn(m->config.log, "API server answers with an error; trying again with back-off", "server", m->config.source, "error",
-			 err->message);
-	else if (now == SERVER_UNAUTHORIZED)
-		log_warn(m->config.log, "API server does not accept our credentials; trying again with back-off", "server", m->config.source,
-			 "error", err->message);
-	else
+	}
+	m->in_trouble &= ~bit;
+	if (m->server == SERVER_FINE)
+		return;
+	for (unsigned k = 0; k < KIND_COUNT; k++)
+		informer_hurry(&m->informers[k]);
+	if (!m->in_trouble) {
+		m->server = SERVER_FINE;
 		log_info(m->config.log, "API server answers again", "server", m->config.source);
-	if (now == SERVER_FINE)
-		for (unsigned k = 0; k < KIND_COUNT; k++)
-			informer_hurry(&m->informers[k]);
+	}
 }
 
 static void on_state(void *context, enum kind_id kind, const struct error *err)
@@ -141,8 +150,8 @@ static void on_state(void *context, enum kind_id kind, const struct error *err)
 	struct manager *m = context;
 	enum kind_state now = state_of(err), before = m->states[kind];
 
-	say_server(m, err);
-	if (m->server != SERVER_FINE)
+	say_server(m, kind, err);
+	if (server_state_of(err) != SERVER_FINE)
 		return; /* what this kind was before is still to be told apart when the server is back */
 	/* A server that has just started refuses for a moment, until its roles are loaded: only a second refusal counts. */
 	if (now == KIND_REFUSED && before != KIND_REFUSED && !(m->suspected & 1u << kind)) {

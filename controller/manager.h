@@ -34,6 +34,7 @@ struct manager {
 	enum kind_state states[KIND_COUNT];
 	enum server_state server; /* as it was last said */
 	bool synced, stopping;
+	uint32_t in_trouble;     /* kinds that met what `server` says */
 	uint32_t suspected;      /* kinds refused once */
 	uint32_t missing_said, refused_said; /* kinds that have been named so: sets of bits */
 	int64_t started_at, resync_at;

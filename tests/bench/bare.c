@@ -53,6 +53,7 @@ struct bare {
 	struct stream streams[STREAMS_MAX];
 	size_t in_flight, done, failed;
 	unsigned long long bytes_sent, bytes_received;
+	bool terminal;
 	double began, shown;
 };
 
@@ -206,7 +207,7 @@ static void show_progress(struct bare *bare, bool last)
 {
 	double now = seconds(CLOCK_MONOTONIC);
 
-	if (!isatty(STDERR_FILENO) || (!last && now - bare->shown < PROGRESS_MS / 1e3))
+	if (!bare->terminal || (!last && now - bare->shown < PROGRESS_MS / 1e3))
 		return;
 	bare->shown = now;
 	fprintf(stderr, "\r\033[K");
@@ -236,8 +237,8 @@ static void run(struct bare *bare, size_t n_streams)
 			fprintf(stderr, "bare: gave up after %d s\n", DEADLINE_S);
 			exit(EXIT_FAILURE);
 		}
-		/* What send_next has added makes curl_multi_poll return at once. */
-		curl_multi_poll(bare->multi, NULL, 0, PROGRESS_MS, NULL);
+		if (bare->in_flight) /* what was added above makes it return at once */
+			curl_multi_poll(bare->multi, NULL, 0, PROGRESS_MS, NULL);
 	}
 	show_progress(bare, true);
 }
@@ -283,6 +284,7 @@ int main(int argc, char **argv)
 		fail(bare.url, "is not on loopback; no other server is to be loaded");
 	plan_read(&bare.plan, argv[2]);
 	curl_global_init(CURL_GLOBAL_DEFAULT);
+	bare.terminal = isatty(STDERR_FILENO);
 	bare.began = seconds(CLOCK_MONOTONIC);
 	open_streams(&bare, n_streams, argv[5], argv[6], argv[7]);
 	run(&bare, n_streams);

@@ -359,7 +359,7 @@ class Bench:
         result = []
         for _ in range(RESTARTS):
             bare = Bare(self.options, plane).run(
-                "list", ((f"{path}?resourceVersion=0&limit=500", None) for path in objects.LISTS), 8)
+                "get", ((f"{path}?resourceVersion=0", None) for path in objects.LISTS), 8)
             audit = Audit(plane)
             with Tollgate(self.options, plane) as tollgate:
                 ready = tollgate.wait_ready(tollgate.began + 60)
