@@ -3,9 +3,9 @@
  * connection (libcurl's multi interface, GnuTLS) and prints one JSON line: how many, how long, how much CPU. It decides nothing,
  * parses nothing and shares no code with Tollgate, so that no client of the same API server can be much faster.
  *
- *     bare MODE FILE STREAMS URL CA CERT KEY     MODE: load (POST), patch (merge patch), list (GET, page after page)
+ *     bare MODE FILE STREAMS URL CA CERT KEY     MODE: load (POST), patch (merge patch), get
  *
- * FILE has one request a line: the path and, but for list, a tab and the body. Only loopback URLs are accepted.
+ * FILE has one request a line: the path and, but for get, a tab and the body. Only loopback URLs are accepted.
  * Exit codes: 0 all were answered 2xx; 1 some were not (the first is shown), or it took longer than ten minutes; 2 wrong usage.
  */
 #include <curl/curl.h>
@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STREAMS_MAX = 256, KEPT = 600, URL_SIZE = 2048, PROGRESS_MS = 500, DEADLINE_S = 600, EXIT_USAGE = 2 };
+enum { STREAMS_MAX = 256, ANSWER_KEPT = 400, PROGRESS_MS = 500, DEADLINE_S = 600, EXIT_USAGE = 2 };
 
 struct mode {
 	const char *name, *method, *content_type;
@@ -26,7 +26,7 @@ struct mode {
 static const struct mode modes[] = {
 	{ "load", "POST", "Content-Type: application/json" },
 	{ "patch", "PATCH", "Content-Type: application/merge-patch+json" },
-	{ "list", "GET", NULL },
+	{ "get", "GET", NULL },
 };
 
 /* The requests: the file as it was read, cut into lines and fields. */
@@ -39,9 +39,8 @@ struct stream {
 	struct bare *bare;
 	CURL *easy;
 	char *path;
-	/* The body's two ends: the first tells why it is a refusal, and a list's metadata is in either. */
-	char head[KEPT + 1], tail[KEPT + 1];
-	size_t head_len, tail_len;
+	char answer[ANSWER_KEPT + 1]; /* the beginning of the body, for the message when it is a refusal */
+	size_t answer_len;
 };
 
 struct bare {
@@ -105,14 +104,10 @@ static bool plan_take(struct plan *plan, char **path, char **body)
 static size_t on_data(char *data, size_t size, size_t n, void *context)
 {
 	struct stream *stream = context;
-	size_t len = size * n, room = KEPT - stream->head_len, kept = len < room ? len : room;
-	size_t new = len < KEPT ? len : KEPT, old = stream->tail_len < KEPT - new ? stream->tail_len : KEPT - new;
+	size_t len = size * n, room = ANSWER_KEPT - stream->answer_len, kept = len < room ? len : room;
 
-	memcpy(stream->head + stream->head_len, data, kept);
-	stream->head_len += kept;
-	memmove(stream->tail, stream->tail + stream->tail_len - old, old);
-	memcpy(stream->tail + old, data + len - new, new);
-	stream->tail_len = old + new;
+	memcpy(stream->answer + stream->answer_len, data, kept);
+	stream->answer_len += kept;
 	stream->bare->bytes_received += len;
 	return len;
 }
@@ -142,50 +137,25 @@ static void open_streams(struct bare *bare, size_t n, const char *ca, const char
 	}
 }
 
-static void send_request(struct stream *stream, const char *url)
-{
-	curl_easy_setopt(stream->easy, CURLOPT_URL, url);
-	stream->head_len = stream->tail_len = 0;
-	curl_multi_add_handle(stream->bare->multi, stream->easy);
-	stream->bare->in_flight++;
-}
-
 static void send_next(struct stream *stream)
 {
 	struct bare *bare = stream->bare;
-	char url[URL_SIZE], *body;
+	char url[2048], *body;
 
 	if (!plan_take(&bare->plan, &stream->path, &body))
 		return;
 	snprintf(url, sizeof(url), "%s%s", bare->url, stream->path);
+	curl_easy_setopt(stream->easy, CURLOPT_URL, url);
 	if (body) {
 		curl_easy_setopt(stream->easy, CURLOPT_POSTFIELDS, body);
 		bare->bytes_sent += strlen(body);
 	}
-	send_request(stream, url);
+	stream->answer_len = 0;
+	curl_multi_add_handle(bare->multi, stream->easy);
+	bare->in_flight++;
 }
 
-/* The list goes on: false when this was its last page. */
-static bool send_next_page(struct stream *stream)
-{
-	static const char member[] = "\"continue\":\"";
-	const char *token = strstr(stream->tail, member);
-	char url[URL_SIZE];
-
-	if (!token)
-		token = strstr(stream->head, member);
-	if (!token || token[sizeof(member) - 1] == '"')
-		return false;
-	token += sizeof(member) - 1;
-	/* A continue token brings its own resourceVersion; base64url needs no escaping. */
-	snprintf(url, sizeof(url), "%s%.*s?limit=500&continue=%.*s", stream->bare->url, (int)strcspn(stream->path, "?"), stream->path,
-		 (int)strcspn(token, "\""), token);
-	send_request(stream, url);
-	return true;
-}
-
-/* True when the stream is free for the next request. */
-static bool finish(struct stream *stream, CURLcode result)
+static void finish(struct stream *stream, CURLcode result)
 {
 	struct bare *bare = stream->bare;
 	long status = 0;
@@ -194,13 +164,12 @@ static bool finish(struct stream *stream, CURLcode result)
 	curl_multi_remove_handle(bare->multi, stream->easy);
 	bare->in_flight--;
 	bare->done++;
-	stream->head[stream->head_len] = stream->tail[stream->tail_len] = '\0';
 	if (result == CURLE_OK && status >= 200 && status < 300)
-		return bare->mode->content_type || !send_next_page(stream);
+		return;
+	stream->answer[stream->answer_len] = '\0';
 	if (!bare->failed++)
 		fprintf(stderr, "bare: %s %s: %ld %s\n%s\n", bare->mode->method, stream->path, status, curl_easy_strerror(result),
-			stream->head);
-	return true;
+			stream->answer);
 }
 
 static void show_progress(struct bare *bare, bool last)
@@ -229,8 +198,8 @@ static void run(struct bare *bare, size_t n_streams)
 			CURLcode result = message->data.result; /* message dies with the handle's removal */
 
 			curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &stream);
-			if (finish(stream, result))
-				send_next(stream);
+			finish(stream, result);
+			send_next(stream);
 		}
 		show_progress(bare, false);
 		if (seconds(CLOCK_MONOTONIC) - bare->began > DEADLINE_S) {
@@ -270,14 +239,14 @@ int main(int argc, char **argv)
 	size_t n_streams;
 
 	if (argc != 8)
-		fail("usage", "bare load|patch|list FILE STREAMS URL CA CERT KEY");
+		fail("usage", "bare load|patch|get FILE STREAMS URL CA CERT KEY");
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
 		if (strcmp(argv[1], modes[i].name) == 0)
 			bare.mode = &modes[i];
 	n_streams = strtoul(argv[3], NULL, 10);
 	bare.url = argv[4];
 	if (!bare.mode)
-		fail(argv[1], "is none of load, patch, list");
+		fail(argv[1], "is none of load, patch, get");
 	if (!n_streams || n_streams > STREAMS_MAX)
 		fail(argv[3], "is no number of streams between 1 and 256");
 	if (strncmp(bare.url, "https://127.0.0.1:", 18) != 0)
