@@ -2,12 +2,14 @@
 # Nothing is registered here: sources, unit tests and golden cases are found by their place.
 
 CC ?= gcc
-PKGS := libcurl jansson yaml-0.1 libuv libmicrohttpd gnutls
+PKGS := libcurl jansson yaml-0.1 libuv libmicrohttpd gnutls gmp
 FLAVOUR ?= release
 OUT := build/$(FLAVOUR)
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wcast-qual \
 	-Wwrite-strings -Wformat=2 -Wundef -Wpointer-arith -Wimplicit-fallthrough -Wswitch-enum -Werror
+# `make V=1` shows the compiler's command lines.
+Q := $(if $(V),,@)
 VERSION := $(shell cat VERSION 2>/dev/null || echo dev)
 CPPFLAGS += -D_GNU_SOURCE -Iinclude $(shell pkg-config --cflags $(PKGS))
 CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
@@ -70,11 +72,13 @@ build/tollgate: $(OUT)/tollgate
 	@mkdir -p build && cp -f $< $@
 
 $(OUT)/tollgate: $(OBJ)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(if $(V),,@echo "  link $@")
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(if $(V),,@echo "  cc   $<")
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(OUT)/controller/main.o $(OUT)/controller/options.o: CPPFLAGS += -DTOLLGATE_VERSION='"$(VERSION)"'
 $(OUT)/controller/main.o $(OUT)/controller/options.o: VERSION
@@ -82,14 +86,17 @@ $(OUT)/controller/main.o $(OUT)/controller/options.o: VERSION
 # Tests get the private headers too: what they test are the rooms, not the front door.
 $(OUT)/tests/%.o: tests/unit/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Icontroller $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(if $(V),,@echo "  cc   $<")
+	$(Q)$(CC) $(CPPFLAGS) -Icontroller -Ireconcilers $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(OUT)/tests/%_test: $(OUT)/tests/%_test.o $(LIBOBJ)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+	$(if $(V),,@echo "  link $@")
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
 # What tests/schema_test.py compares with the schemas: the field tables as JSON.
 $(OUT)/tests/dump_shapes: $(OUT)/tests/dump_shapes.o $(filter-out %/kind.o,$(filter $(OUT)/include/% $(OUT)/crds/%,$(OBJ)))
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(if $(V),,@echo "  link $@")
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 .PRECIOUS: $(OUT)/tests/%.o
 -include $(OBJ:.o=.d) $(wildcard $(OUT)/tests/*.d)
@@ -123,7 +130,8 @@ e2e: all controlplane ## End-to-end tests on a real API server
 # The loop that Tollgate is measured against links nothing of it.
 build/bench/bare: tests/bench/bare.c
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) $(shell pkg-config --cflags libcurl) -o $@ $< $(shell pkg-config --libs libcurl)
+	$(if $(V),,@echo "  cc   $<")
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) $(shell pkg-config --cflags libcurl) -o $@ $< $(shell pkg-config --libs libcurl)
 
 .PHONY: bench
 bench: all controlplane build/bench/bare ## Time and memory beside a bare loop of the same requests; ARGS=--runs=1 and so on
