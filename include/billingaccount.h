@@ -113,7 +113,4 @@ const char *account_validate(const struct account_spec *, struct arena *);
 enum account_phase account_phase(const struct billingaccount *);
 const char *account_phase_name(enum account_phase);
 
-/* Is it an ISO 4217 code of a currency in use? */
-bool currency_known(const char *code);
-
 #endif

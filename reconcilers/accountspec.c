@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "billingaccount.h"
+#include "currency.h"
 
 #define MUST_BE_EMAIL "must be a valid email address, like billing@example.com"
 #define BY_ARRANGEMENT "payment terms are granted by billing staff through a BillingArrangement"

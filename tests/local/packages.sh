@@ -36,6 +36,7 @@ find_missing() {
 	library_from libuv libuv1-dev
 	library_from libmicrohttpd libmicrohttpd-dev
 	library_from gnutls libgnutls28-dev
+	library_from gmp libgmp-dev
 	command_from python3 python3
 	command_from openssl openssl
 	command_from flock util-linux
