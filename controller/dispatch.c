@@ -38,6 +38,15 @@ static bool ask_providers(struct dispatch *d, struct key key, const struct outco
 	return answered;
 }
 
+/* For people: what is about to be written, and why. */
+static void tell(struct dispatch *d, struct key key, const struct outcome *outcome)
+{
+	for (size_t i = 0; i < outcome->n_effects; i++)
+		if (outcome->effects[i].type == EFFECT_EVENT)
+			log_info(d->log, outcome->effects[i].event.note, "reason", outcome->effects[i].event.reason, "kind",
+				 kinds[key.kind].resource->kind, "namespace", key.ns ? key.ns->text : NULL, "name", key.name->text);
+}
+
 static struct outcome decide(struct dispatch *d, struct key key)
 {
 	const struct reconciler *r = kinds[key.kind].reconciler;
@@ -70,6 +79,7 @@ static void handle(struct dispatch *d, struct key key)
 	queue_add_at(d->queue, key, outcome.wake_at);
 	if (writer_carry_out(d->writer, key, &outcome)) {
 		d->stats.writes[key.kind]++;
+		tell(d, key, &outcome);
 		return;
 	}
 	queue_forget(d->queue, key);

@@ -41,7 +41,7 @@ static void on_changed(void *context, enum kind_id kind, const void *old, const 
 	const struct key_sink sink = { .context = m, .add = enqueue, .add_later = enqueue_later };
 
 	if (m->synced) /* before, there is nothing to decide on; see begin_deciding */
-		kinds[kind].reconciler->changed(cache_view(m->cache), old, new, &sink);
+		kinds_wake(cache_view(m->cache), kind, old, new, &sink);
 }
 
 struct sweep {
@@ -54,7 +54,7 @@ static void wake_as_new(void *context, const void *object)
 	const struct sweep *sweep = context;
 	const struct key_sink sink = { .context = sweep->manager, .add = enqueue_later, .add_later = enqueue_later };
 
-	kinds[sweep->kind].reconciler->changed(cache_view(sweep->manager->cache), NULL, object, &sink);
+	kinds_wake(cache_view(sweep->manager->cache), sweep->kind, NULL, object, &sink);
 }
 
 /* Every kind has been listed. What was there before can wait behind what people do now, so it goes in with low priority; and

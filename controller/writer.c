@@ -15,7 +15,7 @@
 
 enum { WRITE_TIMEOUT_MS = 30000 };
 
-const char *const write_type_names[WRITE_TYPES] = { "read", "create", "delete", "finalizer", "status" };
+const char *const write_type_names[WRITE_TYPES] = { "read", "create", "delete", "finalizer", "owner", "status" };
 
 struct job {
 	struct writer *writer;
@@ -208,6 +208,13 @@ bool writer_carry_out(struct writer *w, struct key key, const struct outcome *ou
 			      "application/json-patch+json", body);
 			return true;
 		}
+	}
+	if (outcome->owner) {
+		/* No other manager's field is taken over: a list of owners is merged by UID. */
+		const char *path = arena_printf(&w->arena, "%s?fieldManager=tollgate", api_object_path(kind->resource, key, NULL, &w->arena));
+		body = owner_patch(kind->resource, self, outcome->owner);
+		start(w, key, WRITE_OWNER, "PATCH", path, "application/apply-patch+yaml", body);
+		return true;
 	}
 	if (!outcome->status)
 		return false;

@@ -1,11 +1,12 @@
 /* BillingAccount on the wire. billingaccount.yaml is its schema; tests/schema_test.py holds the two together. */
 #include "billingaccount.h"
 
+#include "billingaccount_shapes.h"
 #include "metadata.h"
 
 static const char *const phases[] = { "Provisioning", "Ready", "Suspended", "Archived", NULL };
 static const char *const frequencies[] = { "Monthly", "Quarterly", "Annual", NULL };
-static const char *const arrangement_types[] = { "Invoice", NULL };
+const char *const arrangement_type_names[] = { "Invoice", NULL };
 
 /* ---- spec ---- */
 
@@ -68,11 +69,11 @@ static const struct field arrangement_invoice_fields[] = {
 	FIELD(struct arrangement_invoice, purchase_order_number, "purchaseOrderNumber", FIELD_STRING),
 	FIELD(struct arrangement_invoice, agreement_reference, "agreementReference", FIELD_STRING),
 };
-static const struct shape arrangement_invoice_shape = SHAPE("invoice", struct arrangement_invoice, arrangement_invoice_fields);
+const struct shape arrangement_invoice_shape = SHAPE("invoice", struct arrangement_invoice, arrangement_invoice_fields);
 
 static const struct field arrangement_fields[] = {
 	FIELD(struct account_arrangement, name, "name", FIELD_WORD),
-	FIELD_NAMES(struct account_arrangement, type, "type", arrangement_types),
+	FIELD_NAMES(struct account_arrangement, type, "type", arrangement_type_names),
 	FIELD(struct account_arrangement, starts_at, "startsAt", FIELD_INSTANT),
 	FIELD(struct account_arrangement, ends_at, "endsAt", FIELD_INSTANT),
 	FIELD_OF(struct account_arrangement, invoice, "invoice", FIELD_OPTIONAL, &arrangement_invoice_shape),
@@ -90,10 +91,10 @@ static const struct field period_fields[] = {
 	FIELD(struct billing_period, start, "start", FIELD_INSTANT),
 	FIELD(struct billing_period, end, "end", FIELD_INSTANT),
 };
-static const struct shape period_shape = SHAPE("period", struct billing_period, period_fields);
+const struct shape billing_period_shape = SHAPE("period", struct billing_period, period_fields);
 
 static const struct field upcoming_fields[] = {
-	FIELD_OF(struct upcoming_invoice, period, "period", FIELD_OPTIONAL, &period_shape),
+	FIELD_OF(struct upcoming_invoice, period, "period", FIELD_OPTIONAL, &billing_period_shape),
 	FIELD(struct upcoming_invoice, total, "total", FIELD_STRING),
 };
 static const struct shape upcoming_shape = SHAPE("upcomingInvoice", struct upcoming_invoice, upcoming_fields);

@@ -150,6 +150,18 @@ char *finalizer_patch(const void *record, const char *finalizer, bool add)
 	return printed(patch);
 }
 
+char *owner_patch(const struct resource *resource, const void *record, const struct owner_reference *owner)
+{
+	const struct object *meta = record;
+	char version[64];
+
+	snprintf(version, sizeof(version), "%s/%s", resource->group, resource->version);
+	return printed(built(json_pack("{s:s,s:s,s:{s:s,s:s*,s:s,s:s,s:[{s:s,s:s,s:s,s:s}]}}", "apiVersion", version, "kind", resource->kind,
+				       "metadata", "name", meta->name->text, "namespace", meta->ns ? meta->ns->text : NULL, "uid",
+				       meta->uid, "resourceVersion", meta->resource_version, "ownerReferences", "apiVersion",
+				       owner->api_version, "kind", owner->kind, "name", owner->name, "uid", owner->uid)));
+}
+
 char *delete_body(const char *uid)
 {
 	return printed(

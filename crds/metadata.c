@@ -1,4 +1,4 @@
-/* metav1.ObjectMeta as far as we look at it, and metav1.Condition whole. */
+/* metav1.ObjectMeta as far as we look at it, metav1.OwnerReference without what is for the garbage collector, metav1.Condition whole. */
 #include "metadata.h"
 
 #include "settings.h"
@@ -19,3 +19,11 @@ static const struct field condition_fields[] = {
 	FIELD(struct condition, message, "message", FIELD_WORD),
 };
 const struct shape condition_shape = SHAPE("condition", struct condition, condition_fields);
+
+static const struct field owner_fields[] = {
+	FIELD(struct owner_reference, api_version, "apiVersion", FIELD_WORD),
+	FIELD(struct owner_reference, kind, "kind", FIELD_WORD),
+	FIELD(struct owner_reference, name, "name", FIELD_WORD),
+	FIELD(struct owner_reference, uid, "uid", FIELD_WORD),
+};
+const struct shape owner_shape = SHAPE("ownerReference", struct owner_reference, owner_fields);

@@ -22,6 +22,7 @@
 
 extern const struct shape metadata_shape;  /* for kinds that keep no labels */
 extern const struct shape condition_shape; /* metav1.Condition */
+extern const struct shape owner_shape;     /* metav1.OwnerReference: the items of "ownerReferences", for kinds that look at them */
 
 /* The name of the row whose label key the operator chooses: known by its address, it reads as the default key. */
 extern const char label_of_project[];

@@ -35,6 +35,8 @@ char *object_body(const struct resource *, struct key);
 /* A JSON Patch (RFC 6902) on metadata.finalizers that adds (add true) or removes `finalizer`, guarded by test operations on
  * uid and on the place in the list, so that others' finalizers survive. malloc'ed; NULL if there is nothing to do. */
 char *finalizer_patch(const void *record, const char *finalizer, bool add);
+/* A server-side apply of one owner reference, guarded by the version that was looked at; other owners stay. malloc'ed. */
+char *owner_patch(const struct resource *, const void *record, const struct owner_reference *);
 /* The body of a DELETE with a UID precondition. malloc'ed. */
 char *delete_body(const char *uid);
 

@@ -7,6 +7,7 @@
 
 #include "billingaccount.h"
 #include "billingaccountbinding.h"
+#include "billingarrangement.h"
 #include "paymentmethod.h"
 #include "settings.h"
 
@@ -54,12 +55,18 @@ enum deploy_reason {
 struct deploy_verdict {
 	enum deploy_reason reason;
 	const char *message; /* "" when allowed; static or from the arena */
-	instant_t until;     /* when time alone changes the verdict; 0 = never */
+	instant_t until;     /* when time alone may change the verdict; 0 = never */
 };
 
-/* May projects of this account deploy? account NULL = not found (its name is still named). method: what
- * spec.defaultPaymentMethodRef names, NULL if there is none of that name. */
-struct deploy_verdict deploy_judge(atom_t account_name, const struct billingaccount *account, const struct paymentmethod *method,
+/* What an account could pay by. */
+struct payment_means {
+	const struct paymentmethod *method; /* what spec.defaultPaymentMethodRef names; NULL if there is none of that name */
+	const struct billingarrangement *const *arrangements; /* all that name the account, in any order */
+	size_t n_arrangements;
+};
+
+/* May projects of this account deploy? account NULL = not found (its name is still named). */
+struct deploy_verdict deploy_judge(atom_t account_name, const struct billingaccount *account, const struct payment_means *,
 				   instant_t now, struct arena *);
 const char *deploy_reason_name(enum deploy_reason);
 

@@ -1,4 +1,4 @@
-/* The table of kinds: what kinds.h lists, indexed by enum kind_id. kind.c is made from the list and never edited. */
+/* The table of kinds: what kinds.h lists, indexed by enum kind_id. kind.c is made from the list and is not edited for a new one. */
 #ifndef TOLLGATE_KIND_H
 #define TOLLGATE_KIND_H
 
@@ -11,5 +11,8 @@ struct kind {
 };
 
 extern const struct kind kinds[KIND_COUNT];
+
+/* An object was added (old NULL), changed or deleted (new NULL): wakes its own key, then whatever says that it watches this kind. */
+void kinds_wake(const struct view *, enum kind_id, const void *old, const void *new, const struct key_sink *);
 
 #endif

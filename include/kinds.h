@@ -13,6 +13,8 @@
 	KIND(PAYMENTMETHODCLASS, paymentmethodclass) \
 	KIND(BILLINGACCOUNT, billingaccount)      \
 	KIND(PAYMENTMETHOD, paymentmethod)        \
+	KIND(BILLINGARRANGEMENT, billingarrangement) \
+	KIND(INVOICE, invoice)                    \
 	KIND(BINDING, billingaccountbinding)      \
 	KIND(PROJECTBILLING, projectbilling)
 

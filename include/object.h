@@ -58,6 +58,16 @@ struct conditions {
 	const struct condition *items; /* in the order clients see */
 };
 
+/* metav1.OwnerReference. A kind that looks at its owners keeps them beside its struct object. */
+struct owner_reference {
+	const char *api_version, *kind, *name, *uid;
+};
+
+struct owner_references {
+	size_t n;
+	const struct owner_reference *items;
+};
+
 bool object_has_finalizer(const struct object *, const char *finalizer);
 
 #endif

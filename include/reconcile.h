@@ -19,22 +19,31 @@ enum effect_type {
 	EFFECT_CREATE = 1, /* create the key's own object: metadata only */
 	EFFECT_DELETE,     /* delete the key's own object, guarded by the UID in the cache */
 	EFFECT_PROVIDER,   /* ask the provider; its answer comes back as an input on a later turn */
+	EFFECT_EVENT,      /* tell people what happens; asked for on the turn that changes something, not on each */
+};
+
+/* As events.k8s.io/v1 has them. */
+struct event {
+	const char *reason; /* CamelCase, at most 128 characters */
+	const char *note;   /* for people, at most 1 kB */
 };
 
 struct effect {
 	enum effect_type type;
 	struct provider_request request; /* EFFECT_PROVIDER */
+	struct event event;              /* EFFECT_EVENT */
 };
 
 struct outcome {
 	const void *status;           /* desired, the kind's status struct; NULL = leave alone */
 	enum finalizer finalizer;     /* of reconciler->finalizer */
+	const struct owner_reference *owner; /* to be added to the object's owners, not as controller; NULL = leave alone */
 	const struct effect *effects; /* in order, before the status */
 	size_t n_effects;
 	instant_t wake_at;            /* 0 = only a change wakes this key */
 };
 
-/* Where a kind's `changed` puts the keys that must be decided again. Atoms are borrowed: the receiver takes references. */
+/* Where a watch rule puts the keys that must be decided again. Atoms are borrowed: the receiver takes references. */
 struct key_sink {
 	void *context;
 	void (*add)(void *context, struct key);
@@ -62,15 +71,22 @@ struct index_key {
 	atom_t value; /* NULL = not in this index */
 };
 
+/* What a kind's decisions depend on beyond its own object, declared by the kind that depends: so a new kind changes no other.
+ * `moved` is told of each add (old NULL), delete (new NULL) and update of a `source`, and wakes those keys of its own kind whose
+ * decision may differ now: of both the old and the new object's. The view already shows the new state. */
+struct watch_rule {
+	enum kind_id source;
+	void (*moved)(const struct view *, const void *old, const void *new, const struct key_sink *);
+};
+
 struct reconciler {
-	/* gather, then reconcile; NULL for kinds that are only looked at. self may be gone: then the key alone is known. */
+	/* gather, then reconcile; NULL for kinds that are only looked at. Each change of an object wakes its own key. self may be gone: then the key alone is known. */
 	struct outcome (*run)(const struct view *, struct key, instant_t now, struct arena *);
 	/* Fills out[0..n_indexes): a pure function of the record. */
 	void (*index)(const void *object, struct index_key out[INDEXES_MAX]);
 	unsigned n_indexes;
-	/* Which keys an add (old NULL), a delete (new NULL) or an update touches, both old and new owners, its own key
-	 * included. The view already shows the new state. */
-	void (*changed)(const struct view *, const void *old, const void *new, const struct key_sink *);
+	const struct watch_rule *watches;
+	unsigned n_watches;
 	const char *finalizer; /* what FINALIZER_ADD adds; NULL if the kind has none */
 };
 

@@ -1,13 +1,17 @@
 /*
- * Decides a BillingAccount's status and its finalizer. Owns the four conditions, phase and linkedProjectsCount; what
- * others write into the status (estimate, suspension, invoices) is handed on as it was observed.
- * Invariant: always all four conditions, in order; the finalizer goes only when no binding is, or can become, Active.
+ * Decides a BillingAccount's status and its finalizer. Owns the four conditions, the phase, the counts, what is outstanding and the
+ * arrangement in force; what others write into the status (estimate, suspension, credit) is handed on as it was observed.
+ * Invariants: always all four conditions, in order; an account is deleted or closed only when no binding is, or can become, Active.
  */
 #include "billingaccount_inputs.h"
 
 #include "billingaccountbinding_inputs.h"
+#include "billingarrangement_inputs.h"
 #include "condition.h"
-#include "defaultmethod.h"
+#include "invoice_inputs.h"
+#include "invoicing.h"
+#include "payment.h"
+#include "paymentmethod_inputs.h"
 #include "wake.h"
 
 struct verdict {
@@ -19,9 +23,42 @@ struct verdict {
 struct facts {
 	const struct billingaccount_inputs *in;
 	enum account_phase phase;
-	struct default_method_verdict method;
+	struct payment_verdict payment;
+	struct invoicing_verdict invoicing;
 	struct arena *arena;
 };
+
+static const char *plural(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+/* Why a requested closure has not come about; NULL when nothing stands in the way. */
+static const char *closure_obstacle(const struct facts *facts)
+{
+	const struct billingaccount_inputs *in = facts->in;
+	const struct invoicing_verdict *invoicing = &facts->invoicing;
+	const char *bindings = "", *invoices = "";
+
+	if (in->self->status.phase == ACCOUNT_SUSPENDED)
+		return "Closure is requested; it waits for billing staff, because the account is suspended.";
+	if (in->n_active)
+		bindings = arena_printf(facts->arena, "%zu active binding%s", in->n_active, plural(in->n_active));
+	else if (in->n_unsettled)
+		bindings = arena_printf(facts->arena, "%zu new binding%s", in->n_unsettled, plural(in->n_unsettled));
+	if (invoicing->n_unpaid)
+		invoices = arena_printf(facts->arena, "%zu unpaid invoice%s (the oldest is %s)", invoicing->n_unpaid,
+					plural(invoicing->n_unpaid), invoicing->unpaid->meta.name->text);
+	if (!*bindings && !*invoices)
+		return NULL;
+	return arena_printf(facts->arena, "Closure is requested; it waits for %s%s%s.", bindings, *bindings && *invoices ? " and " : "",
+			    invoices);
+}
+
+static bool closing(const struct billingaccount *account)
+{
+	return account->spec.closure_requested == YES && account->status.phase != ACCOUNT_ARCHIVED && !account->meta.deleted;
+}
 
 static struct verdict ready(const struct facts *facts)
 {
@@ -34,7 +71,9 @@ static struct verdict ready(const struct facts *facts)
 		message = arena_printf(facts->arena, "%s %s", message, fault);
 	if (in->self->meta.deleted)
 		message = arena_printf(facts->arena, "%s Deletion waits for %zu active binding%s.", message, in->n_active,
-				       in->n_active == 1 ? "" : "s");
+				       plural(in->n_active));
+	if (closing(in->self) && facts->phase != ACCOUNT_ARCHIVED)
+		message = arena_printf(facts->arena, "%s %s", message, closure_obstacle(facts));
 	if (facts->phase == ACCOUNT_READY)
 		return (struct verdict){ CONDITION_TRUE, "BillingAccountReady", message };
 	return (struct verdict){ CONDITION_FALSE, "BillingAccountNotReady", message };
@@ -49,22 +88,90 @@ static struct verdict default_method_ready(const struct facts *facts)
 		[DEFAULT_METHOD_DEGRADED] = { CONDITION_FALSE, "PaymentMethodDegraded", NULL },
 		[DEFAULT_METHOD_READY] = { CONDITION_TRUE, "Ready", NULL },
 	};
-	struct verdict verdict = verdicts[facts->method.standing];
+	struct verdict verdict = verdicts[facts->payment.method.standing];
 
-	verdict.message = facts->method.message;
+	verdict.message = facts->payment.method.message;
 	return verdict;
+}
+
+/* The newest invoice decides; what could not be counted is named in any case. */
+static struct verdict invoicing_ready(const struct facts *facts)
+{
+	const struct invoicing_verdict *invoicing = &facts->invoicing;
+	struct verdict verdict = { CONDITION_TRUE, "NoInvoicesYet", "No invoices yet." };
+
+	if (invoicing->latest && invoicing->phase == INVOICE_PAST_DUE) {
+		verdict = (struct verdict){ CONDITION_FALSE, "PastDue", NULL };
+		verdict.message = arena_printf(facts->arena, "invoice %s is past due", invoicing->latest->meta.name->text);
+	} else if (invoicing->latest) {
+		verdict.reason = "Current";
+		verdict.message = arena_printf(facts->arena, "invoice %s is %s", invoicing->latest->meta.name->text,
+					       invoicing->phase == INVOICE_PAID ? "paid" : "open and not due yet");
+	} else if (invoicing->pending) {
+		verdict = (struct verdict){ CONDITION_UNKNOWN, "PhasePending", NULL };
+		verdict.message = arena_printf(facts->arena, "invoice %s has no phase yet", invoicing->pending->meta.name->text);
+	}
+	if (invoicing->n_left_out)
+		verdict.message = arena_printf(facts->arena, "%s; outstandingAmount leaves out %zu invoice%s that cannot be counted: %s: %s",
+					       verdict.message, invoicing->n_left_out, plural(invoicing->n_left_out),
+					       invoicing->left_out->meta.name->text, invoicing->left_out_fault);
+	return verdict;
+}
+
+/* "Arrangement "acme-terms" starts at 2027-01-01T00:00:00Z.": moment 0 leaves the last words out. */
+static const char *arrangement_words(const struct facts *facts, const struct billingarrangement *one, const char *words, instant_t moment)
+{
+	char text[INSTANT_TEXT_SIZE];
+
+	return arena_printf(facts->arena, "Arrangement \"%s\" %s%s.", one->meta.name->text, words,
+			    moment ? instant_format(moment, text) : "");
+}
+
+static bool paid_by_terms(const struct facts *facts, struct verdict *verdict)
+{
+	const struct billingarrangement *terms = facts->payment.in_force;
+
+	if (!terms)
+		return false;
+	*verdict = (struct verdict){ CONDITION_TRUE, "InvoiceTerms", NULL };
+	verdict->message = arrangement_words(facts, terms, terms->spec.ends_at ? "grants payment by invoice until " : "grants payment by invoice",
+					     terms->spec.ends_at);
+	return true;
 }
 
 static bool paid_by_method(const struct facts *facts, struct verdict *verdict)
 {
-	*verdict = (struct verdict){ CONDITION_TRUE, "PaymentMethodReady", facts->method.message };
-	return facts->method.standing == DEFAULT_METHOD_READY;
+	*verdict = (struct verdict){ CONDITION_TRUE, "PaymentMethodReady", facts->payment.method.message };
+	return facts->payment.method.standing == DEFAULT_METHOD_READY;
+}
+
+static bool terms_to_come(const struct facts *facts, struct verdict *verdict)
+{
+	const struct billingarrangement *terms = facts->payment.scheduled;
+
+	if (!terms)
+		return false;
+	*verdict = (struct verdict){ CONDITION_FALSE, "ArrangementScheduled",
+				     arrangement_words(facts, terms, "starts at ", arrangement_starts_at(terms)) };
+	return true;
 }
 
 static bool method_fails(const struct facts *facts, struct verdict *verdict)
 {
 	*verdict = default_method_ready(facts);
-	return facts->method.standing == DEFAULT_METHOD_NOT_FOUND || facts->method.standing == DEFAULT_METHOD_DEGRADED;
+	return facts->payment.method.standing == DEFAULT_METHOD_NOT_FOUND || facts->payment.method.standing == DEFAULT_METHOD_DEGRADED;
+}
+
+static bool terms_over(const struct facts *facts, struct verdict *verdict)
+{
+	const struct billingarrangement *terms = facts->payment.ended;
+
+	if (!terms)
+		return false;
+	*verdict = (struct verdict){ CONDITION_FALSE, "ArrangementEnded", NULL };
+	verdict->message = arena_printf(facts->arena, "%s %s", arrangement_words(facts, terms, "ended at ", terms->spec.ends_at),
+					facts->payment.method.message);
+	return true;
 }
 
 static bool not_configured(const struct facts *facts, struct verdict *verdict)
@@ -73,9 +180,10 @@ static bool not_configured(const struct facts *facts, struct verdict *verdict)
 	return true;
 }
 
-/* By precedence: the first that applies decides PaymentReady. Arrangements put InvoiceTerms first, Unknown and
- * ArrangementScheduled before method_fails, and ArrangementEnded before not_configured. */
-static bool (*const payment_rules[])(const struct facts *, struct verdict *) = { paid_by_method, method_fails, not_configured };
+/* By precedence: the first that applies decides PaymentReady. "Unknown", which would come third, is for what can't be looked up; a
+ * cache that is in step always can. */
+static bool (*const payment_rules[])(const struct facts *, struct verdict *) = { paid_by_terms, paid_by_method, terms_to_come,
+										 method_fails,  terms_over,     not_configured };
 
 static struct verdict payment_ready(const struct facts *facts)
 {
@@ -93,6 +201,20 @@ static struct condition condition_of(const char *type, struct verdict verdict, c
 				   .observed_generation = self->meta.generation };
 }
 
+/* What the account shows of the arrangement in force. */
+static const struct account_arrangement *arrangement_shown(const struct facts *facts)
+{
+	const struct billingarrangement *terms = facts->payment.in_force;
+
+	if (!terms)
+		return NULL;
+	struct account_arrangement *shown = arena_new(facts->arena, struct account_arrangement);
+	*shown = (struct account_arrangement){ .name = terms->meta.name->text, .type = terms->spec.type,
+					       .starts_at = arrangement_starts_at(terms), .ends_at = terms->spec.ends_at,
+					       .invoice = terms->spec.invoice };
+	return shown;
+}
+
 static const struct account_status *status_of(const struct facts *facts)
 {
 	const struct billingaccount *self = facts->in->self;
@@ -100,16 +222,33 @@ static const struct account_status *status_of(const struct facts *facts)
 	struct condition conditions[] = {
 		condition_of("Ready", ready(facts), self),
 		condition_of("DefaultPaymentMethodReady", default_method_ready(facts), self),
-		condition_of("InvoicingReady", (struct verdict){ CONDITION_TRUE, "NoInvoicesYet", "No invoices yet." }, self),
+		condition_of("InvoicingReady", invoicing_ready(facts), self),
 		condition_of("PaymentReady", payment_ready(facts), self),
 	};
 
 	status->phase = facts->phase;
 	status->linked_projects_count = (int64_t)facts->in->n_active;
+	status->latest_invoice = facts->invoicing.latest ? facts->invoicing.latest->meta.name->text : NULL;
+	status->action_required_count = (int64_t)facts->invoicing.n_action_required;
+	status->outstanding_amount = facts->invoicing.outstanding;
+	status->payment_arrangement = arrangement_shown(facts);
 	status->observed_generation = self->meta.generation;
 	status->conditions = conditions_merge(&self->status.conditions, conditions, sizeof(conditions) / sizeof(conditions[0]),
 					      facts->in->now, facts->arena);
 	return status;
+}
+
+/* On the turn on which the number of bindings that a deletion waits for is first shown, or changes. */
+static const struct effect *deletion_event(const struct facts *facts, const struct account_status *status)
+{
+	const struct condition *before = condition_find(&facts->in->self->status.conditions, "Ready");
+	const char *message = status->conditions.items[0].message;
+
+	if (!facts->in->self->meta.deleted || (before && same_text(before->message, message)))
+		return NULL;
+	struct effect *effect = arena_new(facts->arena, struct effect);
+	*effect = (struct effect){ .type = EFFECT_EVENT, .event = { .reason = "DeletionBlocked", .note = message } };
+	return effect;
 }
 
 struct outcome billingaccount_reconcile(const struct billingaccount_inputs *in, struct arena *arena)
@@ -125,31 +264,56 @@ struct outcome billingaccount_reconcile(const struct billingaccount_inputs *in, 
 	struct facts facts = {
 		.in = in,
 		.phase = account_phase(self),
-		.method = default_method_judge(self, in->default_method, in->now, arena),
+		.payment = payment_judge(self, &in->means, in->now, arena),
+		.invoicing = invoicing_judge(self, in->invoices, in->n_invoices, in->now, arena),
 		.arena = arena,
 	};
+	if (closing(self) && !closure_obstacle(&facts))
+		facts.phase = ACCOUNT_ARCHIVED;
+	const struct account_status *status = status_of(&facts);
+	const struct effect *event = deletion_event(&facts, status);
 	return (struct outcome){
-		.status = status_of(&facts),
+		.status = status,
 		.finalizer = held || self->meta.deleted ? FINALIZER_KEEP : FINALIZER_ADD,
-		.wake_at = facts.method.until,
+		.effects = event,
+		.n_effects = event ? 1 : 0,
+		.wake_at = sooner_of(facts.payment.until, facts.invoicing.until),
 	};
+}
+
+/* Bindings that may become Active although none shows it yet: their write may be on its way. One that is to be deleted must hear
+ * that from each; for one that is to be closed it is enough that each has been looked at. */
+static size_t count_unsettled(const struct view *view, const struct billingaccount *self)
+{
+	struct postings bindings = view_find(view, KIND_BINDING, BINDING_BY_ACCOUNT, self->meta.ns, self->meta.name);
+	size_t n = 0;
+
+	for (size_t i = 0; i < bindings.n; i++) {
+		const struct billingaccountbinding *binding = entry_object(bindings.items[i]);
+		if (self->meta.deleted)
+			n += !binding_gave_up(binding);
+		else
+			n += binding->status.phase == BINDING_PHASE_ABSENT && !binding->status.conditions.n && !binding->meta.deleted;
+	}
+	return n;
 }
 
 struct billingaccount_inputs billingaccount_gather(const struct view *view, struct key key, instant_t now, struct arena *arena)
 {
 	struct billingaccount_inputs in = { .now = now, .self = view_get(view, KIND_BILLINGACCOUNT, key.ns, key.name) };
 
-	(void)arena;
 	if (!in.self)
 		return in;
-	if (in.self->spec.default_payment_method)
-		in.default_method = view_get(view, KIND_PAYMENTMETHOD, key.ns, in.self->spec.default_payment_method);
+	in.means = payment_gather(view, in.self, arena);
+	struct postings invoices = view_find(view, KIND_INVOICE, INVOICE_BY_ACCOUNT, key.ns, key.name);
+	const struct invoice **list = arena_array(arena, const struct invoice *, invoices.n);
+	for (size_t i = 0; i < invoices.n; i++)
+		list[i] = entry_object(invoices.items[i]);
+	in.invoices = list;
+	in.n_invoices = invoices.n;
 	in.n_active = view_find(view, KIND_BINDING, BINDING_ACTIVE_BY_ACCOUNT, key.ns, key.name).n;
-	if (in.self->meta.deleted) {
-		struct postings bindings = view_find(view, KIND_BINDING, BINDING_BY_ACCOUNT, key.ns, key.name);
-		for (size_t i = 0; i < bindings.n; i++)
-			in.n_unsettled += !binding_gave_up(entry_object(bindings.items[i]));
-	}
+	if (in.self->meta.deleted || closing(in.self))
+		in.n_unsettled = count_unsettled(view, in.self);
 	return in;
 }
 
@@ -165,29 +329,86 @@ static void index_account(const void *object, struct index_key out[INDEXES_MAX])
 	out[ACCOUNT_BY_DEFAULT_METHOD] = (struct index_key){ account->meta.ns, account->spec.default_payment_method };
 }
 
-/* Do bindings and gates see the same account as before? Their verdicts depend on no more than this. */
-static bool looks_the_same(const struct billingaccount *old, const struct billingaccount *new)
+/* Their verdicts depend on no more than this. */
+bool account_looks_the_same(const struct billingaccount *old, const struct billingaccount *new)
 {
-	const struct account_suspension *before = old->status.suspension, *after = new->status.suspension;
+	const struct account_suspension *before = old ? old->status.suspension : NULL, *after = new ? new->status.suspension : NULL;
 
-	return account_phase(old) == account_phase(new) && !old->meta.deleted == !new->meta.deleted &&
-	       old->spec.default_payment_method == new->spec.default_payment_method &&
+	return old && new && same_object(&old->meta, &new->meta) && account_phase(old) == account_phase(new) &&
+	       !old->meta.deleted == !new->meta.deleted && old->spec.default_payment_method == new->spec.default_payment_method &&
 	       same_text(before ? before->reason : NULL, after ? after->reason : NULL);
 }
 
-static void changed(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
+/* It counts Active bindings, which can wait: the next thousand may be its too. While it is to be deleted or closed it waits for each
+ * to settle, and so do people. */
+static void binding_moved(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
 {
-	const struct billingaccount *old = before, *new = after, *any = new ? new : old;
+	const struct billingaccountbinding *old = before, *new = after, *any = new ? new : old;
+	const struct billingaccount *account =
+		any->spec.account ? view_get(view, KIND_BILLINGACCOUNT, any->meta.ns, any->spec.account) : NULL;
+	bool was = old && old->status.phase == BINDING_ACTIVE, is = new && new->status.phase == BINDING_ACTIVE;
+	bool elsewhere = old && old->spec.account != any->spec.account; /* deleted and made anew within one event */
 
-	key_sink_add(sink, KIND_BILLINGACCOUNT, any->meta.ns, any->meta.name);
-	if (!same_object(before, after) || !looks_the_same(old, new))
-		wake_account_projects(view, sink, any->meta.ns, any->meta.name);
+	if (account && (account->meta.deleted || closing(account)))
+		key_sink_add(sink, KIND_BILLINGACCOUNT, any->meta.ns, any->spec.account);
+	else if (was != is || elsewhere)
+		key_sink_add_later(sink, KIND_BILLINGACCOUNT, any->meta.ns, any->spec.account);
+	if (elsewhere)
+		key_sink_add(sink, KIND_BILLINGACCOUNT, old->meta.ns, old->spec.account);
 }
+
+static void method_moved(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
+{
+	const struct paymentmethod *any = after ? after : before;
+
+	if (method_looks_the_same(before, after))
+		return;
+	struct postings accounts =
+		view_find(view, KIND_BILLINGACCOUNT, ACCOUNT_BY_DEFAULT_METHOD, any->meta.ns, any->meta.name);
+	for (size_t i = 0; i < accounts.n; i++) {
+		const struct billingaccount *account = entry_object(accounts.items[i]);
+		key_sink_add(sink, KIND_BILLINGACCOUNT, account->meta.ns, account->meta.name);
+	}
+}
+
+static void arrangement_moved(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
+{
+	const struct billingarrangement *old = before, *new = after;
+
+	(void)view;
+	if (arrangement_looks_the_same(old, new))
+		return;
+	if (old)
+		key_sink_add(sink, KIND_BILLINGACCOUNT, old->meta.ns, old->spec.account);
+	if (new)
+		key_sink_add(sink, KIND_BILLINGACCOUNT, new->meta.ns, new->spec.account);
+}
+
+static void invoice_moved(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
+{
+	const struct invoice *old = before, *new = after;
+
+	(void)view;
+	if (invoice_looks_the_same(old, new))
+		return;
+	if (old)
+		key_sink_add(sink, KIND_BILLINGACCOUNT, old->meta.ns, old->spec.account);
+	if (new)
+		key_sink_add(sink, KIND_BILLINGACCOUNT, new->meta.ns, new->spec.account);
+}
+
+static const struct watch_rule watches[] = {
+	{ KIND_BINDING, binding_moved },
+	{ KIND_PAYMENTMETHOD, method_moved },
+	{ KIND_BILLINGARRANGEMENT, arrangement_moved },
+	{ KIND_INVOICE, invoice_moved },
+};
 
 const struct reconciler billingaccount_reconciler = {
 	.run = run,
 	.index = index_account,
 	.n_indexes = ACCOUNT_INDEXES,
-	.changed = changed,
+	.watches = watches,
+	.n_watches = sizeof(watches) / sizeof(watches[0]),
 	.finalizer = ACCOUNT_FINALIZER,
 };

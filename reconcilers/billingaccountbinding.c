@@ -9,6 +9,7 @@
 
 #include "condition.h"
 #include "contest.h"
+#include "payment.h"
 #include "wake.h"
 
 #define BEING_DELETED "is being deleted"
@@ -168,7 +169,7 @@ struct outcome billingaccountbinding_reconcile(const struct billingaccountbindin
 		struct deploy_verdict deploy = { .reason = DEPLOY_NO_BINDING };
 
 		if (standing == STANDING_WINS)
-			deploy = deploy_judge(self->spec.account, in->claim->account, in->method, in->now, arena);
+			deploy = deploy_judge(self->spec.account, in->claim->account, &in->means, in->now, arena);
 		else /* Active, but it pays for nothing until the organizations agree */
 			deploy.message = arena_printf(arena, "billing account required before deploy: %s", conditions[0].message);
 		conditions[n++] = (struct condition){
@@ -198,8 +199,8 @@ struct billingaccountbinding_inputs billingaccountbinding_gather(const struct vi
 	for (size_t i = 0; i < in.contest.n_claims && !in.claim; i++)
 		if (in.contest.claims[i].binding == self)
 			in.claim = &in.contest.claims[i];
-	if (in.claim && in.claim->account && in.claim->account->spec.default_payment_method)
-		in.method = view_get(view, KIND_PAYMENTMETHOD, key.ns, in.claim->account->spec.default_payment_method);
+	if (in.claim)
+		in.means = payment_gather(view, in.claim->account, arena);
 	return in;
 }
 
@@ -219,16 +220,16 @@ static void index_binding(const void *object, struct index_key out[INDEXES_MAX])
 	out[BINDING_ACTIVE_BY_ACCOUNT] = (struct index_key){ binding->meta.ns, active ? binding->spec.account : NULL };
 }
 
-/* What a contest reads of a binding, spec apart: that is immutable, but a new UID may bring another. */
-static bool same_claim(const struct billingaccountbinding *old, const struct billingaccountbinding *new)
+/* Its spec is immutable, but a new UID may bring another. */
+bool claim_looks_the_same(const struct billingaccountbinding *old, const struct billingaccountbinding *new)
 {
-	return same_object(&old->meta, &new->meta) && !old->meta.deleted == !new->meta.deleted &&
+	return old && new && same_object(&old->meta, &new->meta) && !old->meta.deleted == !new->meta.deleted &&
 	       old->spec.account == new->spec.account && old->spec.project == new->spec.project &&
 	       old->status.phase == new->status.phase && old->status.ended_at == new->status.ended_at &&
 	       old->status.responsibility.established_at == new->status.responsibility.established_at;
 }
 
-/* Does it show its place as before (see shows() and binding_gave_up())? */
+/* Does it show its place as before (see shows())? */
 static bool same_bound(const struct billingaccountbinding *old, const struct billingaccountbinding *new)
 {
 	const struct condition *before = bound_condition(old), *after = bound_condition(new);
@@ -237,46 +238,30 @@ static bool same_bound(const struct billingaccountbinding *old, const struct bil
 				   same_text(before->message, after->message));
 }
 
-/* Its account counts Active bindings, which can wait: the next thousand may be its too. While it is being deleted it waits
- * for each to settle, and so do people. */
-static void wake_account(const struct view *view, const struct billingaccountbinding *old, const struct billingaccountbinding *new,
-			 const struct key_sink *sink)
+static void sibling_moved(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
 {
-	const struct billingaccountbinding *any = new ? new : old;
-	const struct billingaccount *account =
-		any->spec.account ? view_get(view, KIND_BILLINGACCOUNT, any->meta.ns, any->spec.account) : NULL;
-	bool was = old && old->status.phase == BINDING_ACTIVE, is = new && new->status.phase == BINDING_ACTIVE;
-	bool moved = old && old->spec.account != any->spec.account; /* deleted and made anew within one event */
+	const struct billingaccountbinding *old = before, *new = after;
 
-	if (account && account->meta.deleted)
-		key_sink_add(sink, KIND_BILLINGACCOUNT, any->meta.ns, any->spec.account);
-	else if (was != is || moved)
-		key_sink_add_later(sink, KIND_BILLINGACCOUNT, any->meta.ns, any->spec.account);
-	if (moved)
-		key_sink_add(sink, KIND_BILLINGACCOUNT, old->meta.ns, old->spec.account);
-}
-
-static void changed(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
-{
-	const struct billingaccountbinding *old = before, *new = after, *any = new ? new : old;
-	bool claim_moved = !old || !new || !same_claim(old, new);
-
-	key_sink_add(sink, KIND_BINDING, any->meta.ns, any->meta.name);
-	if (!claim_moved && same_bound(old, new))
+	if (claim_looks_the_same(old, new) && same_bound(old, new))
 		return;
-	wake_account(view, old, new, sink);
-	wake_bindings(view, sink, any->spec.project);
-	if (claim_moved)
-		wake_gates(view, sink, any->spec.project);
-	if (old && old->spec.project != any->spec.project) {
+	if (old)
 		wake_bindings(view, sink, old->spec.project);
-		wake_gates(view, sink, old->spec.project);
-	}
+	if (new && (!old || old->spec.project != new->spec.project))
+		wake_bindings(view, sink, new->spec.project);
 }
+
+static const struct watch_rule watches[] = {
+	{ KIND_BINDING, sibling_moved },
+	{ KIND_BILLINGACCOUNT, wake_on_account },
+	{ KIND_PAYMENTMETHOD, wake_on_method },
+	{ KIND_BILLINGARRANGEMENT, wake_on_arrangement },
+	{ KIND_NAMESPACE, wake_on_namespace },
+};
 
 const struct reconciler billingaccountbinding_reconciler = {
 	.run = run,
 	.index = index_binding,
 	.n_indexes = BINDING_INDEXES,
-	.changed = changed,
+	.watches = watches,
+	.n_watches = sizeof(watches) / sizeof(watches[0]),
 };

@@ -9,7 +9,7 @@ struct billingaccountbinding_inputs {
 	instant_t now;
 	struct contest contest;             /* of its project */
 	const struct claim *claim;          /* its own place in there; NULL once gone */
-	const struct paymentmethod *method; /* the default of its account; NULL if there is none */
+	struct payment_means means;         /* of its account */
 };
 
 struct billingaccountbinding_inputs billingaccountbinding_gather(const struct view *, struct key, instant_t now, struct arena *);
@@ -21,5 +21,8 @@ const char *claim_obstacle(const struct claim *, struct arena *);
 /* Has it put down in its status that it won't become Active, its account being deleted or for good? The account's
  * finalizer waits for this: an Active phase may be on its way to the API server while the cache shows none yet. */
 bool binding_gave_up(const struct billingaccountbinding *);
+
+/* For watch rules; either may be NULL. Does a contest read the same of it? */
+bool claim_looks_the_same(const struct billingaccountbinding *old, const struct billingaccountbinding *new);
 
 #endif

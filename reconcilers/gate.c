@@ -4,13 +4,13 @@
  */
 #include "gate.h"
 
-#include "defaultmethod.h"
+#include "payment.h"
 
 /* What is looked at, and room for words. */
 struct question {
 	const char *name;
 	const struct billingaccount *account;
-	struct default_method_verdict method;
+	struct payment_verdict payment;
 	struct arena *arena;
 };
 
@@ -62,7 +62,7 @@ static bool account_not_ready(const struct question *ask, struct deploy_verdict 
 
 static bool method_required(const struct question *ask, struct deploy_verdict *verdict)
 {
-	if (ask->method.standing != DEFAULT_METHOD_NOT_CONFIGURED)
+	if (ask->payment.ready || ask->payment.method.standing != DEFAULT_METHOD_NOT_CONFIGURED)
 		return false;
 	verdict->reason = DEPLOY_PAYMENT_METHOD_REQUIRED;
 	verdict->message = "payment method required before deploy";
@@ -71,10 +71,10 @@ static bool method_required(const struct question *ask, struct deploy_verdict *v
 
 static bool method_not_usable(const struct question *ask, struct deploy_verdict *verdict)
 {
-	if (ask->method.standing == DEFAULT_METHOD_READY)
+	if (ask->payment.ready)
 		return false;
 	verdict->reason = DEPLOY_PAYMENT_METHOD_NOT_USABLE;
-	verdict->message = ask->method.message;
+	verdict->message = ask->payment.method.message;
 	return true;
 }
 
@@ -82,18 +82,18 @@ static bool method_not_usable(const struct question *ask, struct deploy_verdict 
 static deploy_rule *const rules[] = { account_missing,   account_deleting, account_suspended,
 				      account_not_ready, method_required,  method_not_usable };
 
-struct deploy_verdict deploy_judge(atom_t account_name, const struct billingaccount *account, const struct paymentmethod *method,
+struct deploy_verdict deploy_judge(atom_t account_name, const struct billingaccount *account, const struct payment_means *means,
 				   instant_t now, struct arena *arena)
 {
 	struct question ask = { .name = atom_text(account_name), .account = account, .arena = arena };
 	struct deploy_verdict verdict = { .reason = DEPLOY_ALLOWED, .message = "" };
 
 	if (account)
-		ask.method = default_method_judge(account, method, now, arena);
+		ask.payment = payment_judge(account, means, now, arena);
+	verdict.until = ask.payment.until;
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		if (rules[i](&ask, &verdict))
 			return verdict;
-	verdict.until = ask.method.until;
 	return verdict;
 }
 

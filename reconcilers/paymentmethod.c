@@ -256,34 +256,45 @@ static void index_method(const void *object, struct index_key out[INDEXES_MAX])
 	out[METHOD_BY_CLASS] = (struct index_key){ NULL, method->spec.class };
 }
 
-/* Do accounts and gates see the same method as before? What method_usable() and its words are made of, and whose it is. */
-static bool looks_the_same(const struct paymentmethod *old, const struct paymentmethod *new)
+bool method_looks_the_same(const struct paymentmethod *old, const struct paymentmethod *new)
 {
-	return old->spec.account == new->spec.account && old->status.phase == new->status.phase &&
-	       method_expires_at(old) == method_expires_at(new) &&
+	return old && new && same_object(&old->meta, &new->meta) && old->spec.account == new->spec.account &&
+	       old->status.phase == new->status.phase && method_expires_at(old) == method_expires_at(new) &&
 	       same_text(old->status.failure_reason, new->status.failure_reason) &&
 	       same_text(old->status.failure_message, new->status.failure_message);
 }
 
-static void changed(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
+static void wake_without_class(void *context, const void *object)
 {
-	const struct paymentmethod *old = before, *new = after, *any = new ? new : old;
+	const struct paymentmethod *method = object;
 
-	key_sink_add(sink, KIND_PAYMENTMETHOD, any->meta.ns, any->meta.name);
-	if (same_object(before, after) && looks_the_same(old, new))
+	if (!method->spec.class)
+		key_sink_add(context, KIND_PAYMENTMETHOD, method->meta.ns, method->meta.name);
+}
+
+/* Methods look at the provider alone; those that name no class, at the default's. */
+static void class_moved(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
+{
+	const struct paymentmethodclass *old = before, *new = after, *any = new ? new : old;
+	struct key_sink to = *sink;
+
+	if (class_default_moved(old, new))
+		view_each(view, KIND_PAYMENTMETHOD, wake_without_class, &to);
+	if (class_looks_the_same(old, new))
 		return;
-	struct postings accounts =
-		view_find(view, KIND_BILLINGACCOUNT, ACCOUNT_BY_DEFAULT_METHOD, any->meta.ns, any->meta.name);
-	for (size_t i = 0; i < accounts.n; i++) {
-		const struct billingaccount *account = entry_object(accounts.items[i]);
-		key_sink_add(sink, KIND_BILLINGACCOUNT, account->meta.ns, account->meta.name);
-		wake_account_projects(view, sink, account->meta.ns, account->meta.name);
+	struct postings methods = view_find(view, KIND_PAYMENTMETHOD, METHOD_BY_CLASS, NULL, any->meta.name);
+	for (size_t i = 0; i < methods.n; i++) {
+		const struct paymentmethod *method = entry_object(methods.items[i]);
+		key_sink_add(sink, KIND_PAYMENTMETHOD, method->meta.ns, method->meta.name);
 	}
 }
+
+static const struct watch_rule watches[] = { { KIND_PAYMENTMETHODCLASS, class_moved } };
 
 const struct reconciler paymentmethod_reconciler = {
 	.run = run,
 	.index = index_method,
 	.n_indexes = METHOD_INDEXES,
-	.changed = changed,
+	.watches = watches,
+	.n_watches = sizeof(watches) / sizeof(watches[0]),
 };

@@ -17,4 +17,8 @@ struct paymentmethod_inputs {
 struct paymentmethod_inputs paymentmethod_gather(const struct view *, struct key, instant_t now, struct arena *);
 struct outcome paymentmethod_reconcile(const struct paymentmethod_inputs *, struct arena *);
 
+/* For watch rules; either may be NULL. Do accounts and gates see the same method as before: what method_usable() and its words are
+ * made of, and whose it is? */
+bool method_looks_the_same(const struct paymentmethod *old, const struct paymentmethod *new);
+
 #endif

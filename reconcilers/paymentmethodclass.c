@@ -1,6 +1,6 @@
 /*
  * Decides a PaymentMethodClass's one condition, ParametersResolved, and which class is the cluster's default.
- * Our smallest kind, to be read first: gather looks things up, reconcile decides, changed says who must decide again.
+ * Our smallest kind, to be read first: gather looks things up, reconcile decides, watches say what wakes it.
  * Invariant: what an outside provider wrote about its own parameters is left as it is.
  */
 #include "paymentmethodclass_inputs.h"
@@ -106,6 +106,18 @@ static struct outcome run(const struct view *view, struct key key, instant_t now
 	return paymentmethodclass_reconcile(&in, arena);
 }
 
+bool class_looks_the_same(const struct paymentmethodclass *old, const struct paymentmethodclass *new)
+{
+	return old && new && same_object(&old->meta, &new->meta) && same_text(old->provider, new->provider);
+}
+
+bool class_default_moved(const struct paymentmethodclass *old, const struct paymentmethodclass *new)
+{
+	bool was_default = old && class_is_default(old), is_default = new && class_is_default(new);
+
+	return was_default != is_default || ((was_default || is_default) && !class_looks_the_same(old, new));
+}
+
 static void wake_other_default(void *context, const void *object)
 {
 	const struct paymentmethodclass *class = object;
@@ -114,37 +126,19 @@ static void wake_other_default(void *context, const void *object)
 		key_sink_add(context, KIND_PAYMENTMETHODCLASS, NULL, class->meta.name);
 }
 
-static void wake_method_without_class(void *context, const void *object)
+/* Which class is the default may have changed with any that is, or was, one. */
+static void default_moved(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
 {
-	const struct paymentmethod *method = object;
-
-	if (!method->spec.class)
-		key_sink_add(context, KIND_PAYMENTMETHOD, method->meta.ns, method->meta.name);
-}
-
-/* Methods look at the provider alone; those that name no class, at the default's. */
-static void changed(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
-{
-	const struct paymentmethodclass *old = before, *new = after, *any = new ? new : old;
-	bool was_default = old && class_is_default(old), is_default = new && class_is_default(new);
 	struct key_sink to = *sink;
 
-	key_sink_add(sink, KIND_PAYMENTMETHODCLASS, NULL, any->meta.name);
-	bool moved = !same_object(before, after) || !same_text(old->provider, new->provider);
-	if (moved) {
-		struct postings methods = view_find(view, KIND_PAYMENTMETHOD, METHOD_BY_CLASS, NULL, any->meta.name);
-		for (size_t i = 0; i < methods.n; i++) {
-			const struct paymentmethod *method = entry_object(methods.items[i]);
-			key_sink_add(sink, KIND_PAYMENTMETHOD, method->meta.ns, method->meta.name);
-		}
-	}
-	if (was_default != is_default || (moved && (was_default || is_default))) {
-		view_each(view, KIND_PAYMENTMETHOD, wake_method_without_class, &to);
+	if (class_default_moved(before, after))
 		view_each(view, KIND_PAYMENTMETHODCLASS, wake_other_default, &to);
-	}
 }
+
+static const struct watch_rule watches[] = { { KIND_PAYMENTMETHODCLASS, default_moved } };
 
 const struct reconciler paymentmethodclass_reconciler = {
 	.run = run,
-	.changed = changed,
+	.watches = watches,
+	.n_watches = sizeof(watches) / sizeof(watches[0]),
 };

@@ -17,4 +17,9 @@ struct outcome paymentmethodclass_reconcile(const struct paymentmethodclass_inpu
 /* The cluster's default class, or NULL. Of several marked ones the oldest, then the lesser name: who came first keeps it. */
 const struct paymentmethodclass *class_default(const struct view *);
 
+/* For watch rules; either may be NULL. May class_default() say something else now, or the same class mean another provider? */
+bool class_default_moved(const struct paymentmethodclass *old, const struct paymentmethodclass *new);
+/* Do methods that name it see the same class? */
+bool class_looks_the_same(const struct paymentmethodclass *old, const struct paymentmethodclass *new);
+
 #endif

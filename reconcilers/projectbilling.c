@@ -10,6 +10,7 @@
 #include "billingaccountbinding_inputs.h"
 #include "condition.h"
 #include "contest.h"
+#include "payment.h"
 #include "wake.h"
 
 #define NO_BINDING "billing account required before deploy"
@@ -85,7 +86,7 @@ static struct outcome judge(const struct projectbilling_inputs *in, struct arena
 		const struct billingaccountbinding *binding = winner->binding;
 		status->billing_account = reference(binding->meta.ns, binding->spec.account, arena);
 		status->binding = reference(binding->meta.ns, binding->meta.name, arena);
-		deploy = deploy_judge(binding->spec.account, winner->account, in->methods[winner - in->contest.claims], in->now,
+		deploy = deploy_judge(binding->spec.account, winner->account, &in->means[winner - in->contest.claims], in->now,
 				      arena);
 	} else {
 		deploy.message = no_binding_message(&in->contest, arena);
@@ -129,15 +130,13 @@ struct projectbilling_inputs projectbilling_gather(const struct view *view, stru
 	if (!in.self || !in.namespace || in.namespace->project != key.name)
 		return in;
 	in.contest = contest_gather(view, key.name, arena);
-	const struct paymentmethod **methods = arena_array(arena, const struct paymentmethod *, in.contest.n_claims);
+	struct payment_means *means = arena_array(arena, struct payment_means, in.contest.n_claims);
 	for (size_t i = 0; i < in.contest.n_claims; i++) {
 		const struct claim *claim = &in.contest.claims[i];
-		bool history = claim->binding->status.phase == BINDING_SUPERSEDED;
-		if (!history && claim->account && claim->account->spec.default_payment_method)
-			methods[i] = view_get(view, KIND_PAYMENTMETHOD, claim->account->meta.ns,
-					      claim->account->spec.default_payment_method);
+		if (claim->binding->status.phase != BINDING_SUPERSEDED)
+			means[i] = payment_gather(view, claim->account, arena);
 	}
-	in.methods = methods;
+	in.means = means;
 	return in;
 }
 
@@ -147,16 +146,36 @@ static struct outcome run(const struct view *view, struct key key, instant_t now
 	return projectbilling_reconcile(&in, arena);
 }
 
-/* Its own key alone: written to or deleted by hand, it is put right. */
-static void changed(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
+/* It is made, and removed, with its project's namespace. */
+static void namespace_moved(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
 {
-	const struct object *any = after ? after : before;
+	const struct namespace *old = before, *new = after, *any = new ? new : old;
 
 	(void)view;
-	key_sink_add(sink, KIND_PROJECTBILLING, any->ns, any->name);
+	if (same_object(before, after) && old->project == new->project && !old->meta.deleted == !new->meta.deleted)
+		return;
+	key_sink_add(sink, KIND_PROJECTBILLING, any->meta.name, old ? old->project : NULL);
+	key_sink_add(sink, KIND_PROJECTBILLING, any->meta.name, new ? new->project : NULL);
 }
+
+static void binding_moved(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
+{
+	const struct billingaccountbinding *old = before, *new = after;
+
+	if (claim_looks_the_same(old, new))
+		return;
+	wake_gates(view, sink, old ? old->spec.project : NULL);
+	wake_gates(view, sink, new && (!old || old->spec.project != new->spec.project) ? new->spec.project : NULL);
+}
+
+/* What else moves the verdict moves the bindings' too: billingaccountbinding.c's rules wake both. */
+static const struct watch_rule watches[] = {
+	{ KIND_NAMESPACE, namespace_moved },
+	{ KIND_BINDING, binding_moved },
+};
 
 const struct reconciler projectbilling_reconciler = {
 	.run = run,
-	.changed = changed,
+	.watches = watches,
+	.n_watches = sizeof(watches) / sizeof(watches[0]),
 };

@@ -13,7 +13,7 @@ struct projectbilling_inputs {
 	const struct projectbilling *self;  /* NULL while there is none */
 	const struct namespace *namespace;  /* NULL once gone */
 	struct contest contest;
-	const struct paymentmethod *const *methods; /* for each claim, the default method of its account, or NULL */
+	const struct payment_means *means;  /* for each claim, of its account; empty for history */
 };
 
 struct projectbilling_inputs projectbilling_gather(const struct view *, struct key, instant_t now, struct arena *);

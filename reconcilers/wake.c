@@ -6,8 +6,11 @@
 
 #include <string.h>
 
+#include "billingaccount_inputs.h"
 #include "billingaccountbinding.h"
+#include "billingarrangement_inputs.h"
 #include "namespace.h"
+#include "paymentmethod_inputs.h"
 
 bool same_text(const char *a, const char *b)
 {
@@ -53,4 +56,78 @@ void wake_account_projects(const struct view *view, const struct key_sink *sink,
 		wake_bindings(view, sink, binding->spec.project);
 		wake_gates(view, sink, binding->spec.project);
 	}
+}
+
+void wake_on_account(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
+{
+	const struct billingaccount *any = after ? after : before;
+
+	if (!account_looks_the_same(before, after))
+		wake_account_projects(view, sink, any->meta.ns, any->meta.name);
+}
+
+void wake_on_method(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
+{
+	const struct paymentmethod *any = after ? after : before;
+
+	if (method_looks_the_same(before, after))
+		return;
+	struct postings accounts =
+		view_find(view, KIND_BILLINGACCOUNT, ACCOUNT_BY_DEFAULT_METHOD, any->meta.ns, any->meta.name);
+	for (size_t i = 0; i < accounts.n; i++) {
+		const struct billingaccount *account = entry_object(accounts.items[i]);
+		wake_account_projects(view, sink, account->meta.ns, account->meta.name);
+	}
+}
+
+void wake_on_arrangement(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
+{
+	const struct billingarrangement *old = before, *new = after;
+
+	if (arrangement_looks_the_same(old, new))
+		return;
+	if (old)
+		wake_account_projects(view, sink, old->meta.ns, old->spec.account);
+	if (new && (!old || old->spec.account != new->spec.account))
+		wake_account_projects(view, sink, new->meta.ns, new->spec.account);
+}
+
+struct residents {
+	const struct view *view;
+	const struct key_sink *sink;
+	atom_t ns;
+};
+
+static void wake_resident(void *context, const void *object)
+{
+	const struct residents *residents = context;
+	const struct billingaccountbinding *binding = object;
+
+	if (binding->meta.ns != residents->ns || binding->status.phase == BINDING_SUPERSEDED)
+		return;
+	wake_bindings(residents->view, residents->sink, binding->spec.project);
+	wake_gates(residents->view, residents->sink, binding->spec.project);
+}
+
+static void wake_project_of(const struct view *view, const struct key_sink *sink, const struct namespace *namespace)
+{
+	if (!namespace || !namespace->project || !namespace->organization)
+		return;
+	wake_bindings(view, sink, namespace->project);
+	wake_gates(view, sink, namespace->project);
+}
+
+/* Organizations alone matter: of the namespace's project, and of the bindings that live in the namespace. */
+void wake_on_namespace(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
+{
+	const struct namespace *old = before, *new = after, *any = new ? new : old;
+	atom_t old_organization = old ? old->organization : NULL, new_organization = new ? new->organization : NULL;
+	struct residents residents = { .view = view, .sink = sink, .ns = any->meta.name };
+
+	if (!same_object(before, after) || old->project != new->project || old_organization != new_organization) {
+		wake_project_of(view, sink, old);
+		wake_project_of(view, sink, new);
+	}
+	if (old_organization != new_organization)
+		view_each(view, KIND_BINDING, wake_resident, &residents);
 }

@@ -1,4 +1,4 @@
-/* Which keys a moved fact touches beyond its own object: the fan-out that several kinds' `changed` share. */
+/* Which keys a moved fact touches: the fan-out that the watch rules of several kinds share. */
 #ifndef TOLLGATE_WAKE_H
 #define TOLLGATE_WAKE_H
 
@@ -15,5 +15,11 @@ void wake_gates(const struct view *, const struct key_sink *, atom_t project);
 void wake_bindings(const struct view *, const struct key_sink *, atom_t project);
 /* Both, for each project that a binding of this account names, history left out: who wins there, and may it deploy? */
 void wake_account_projects(const struct view *, const struct key_sink *, atom_t ns, atom_t account);
+
+/* The same as watch rules (reconcile.h), for bindings and gates at once, as both follow the same facts. */
+void wake_on_account(const struct view *, const void *old, const void *new, const struct key_sink *);
+void wake_on_method(const struct view *, const void *old, const void *new, const struct key_sink *);
+void wake_on_arrangement(const struct view *, const void *old, const void *new, const struct key_sink *);
+void wake_on_namespace(const struct view *, const void *old, const void *new, const struct key_sink *);
 
 #endif

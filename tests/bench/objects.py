@@ -112,7 +112,8 @@ class Objects:
                          ("DefaultPaymentMethodReady", "True", "Ready", ready(i)),
                          ("InvoicingReady", "True", "NoInvoicesYet", "No invoices yet."),
                          ("PaymentReady", "True", "PaymentMethodReady", ready(i))],
-                        phase="Ready", linkedProjectsCount=linked))
+                        phase="Ready", linkedProjectsCount=linked,
+                        actionRequiredCount=0, outstandingAmount="0.00"))
         for i in range(self.accounts):
             name = f"pm-{i:05}"
             add("paymentmethods", self._namespace(i), name, self._path("paymentmethods", i, name),
@@ -157,7 +158,7 @@ def _essence(status):
     return {"conditions": [(one["type"], one["status"], one["reason"])
                            for one in status.get("conditions", [])],
             **{name: status.get(name) for name in (
-                "phase", "linkedProjectsCount", "deployAllowed", "observedGeneration")}}
+                "phase", "linkedProjectsCount", "actionRequiredCount", "outstandingAmount", "deployAllowed", "observedGeneration")}}
 
 
 def _status(conditions, **fields):

@@ -3,6 +3,7 @@
  * when no binding is, or can become, Active.
  */
 #include "../../reconcilers/billingaccount_inputs.h"
+#include "currency.h"
 #include "cluster.h"
 
 /* ---- the spec ---- */
@@ -215,13 +216,13 @@ static void all_four_conditions_in_order_and_then_rest(void **state)
 		method.status.failure_reason = row->failure_reason;
 		method.status.details = row->expiry_year ? &details : NULL;
 		struct billingaccount_inputs in = { .now = NOW + 5, .self = &account,
-						    .default_method = row->method_account ? &method : NULL, .n_active = 2 };
+						    .means = { .method = row->method_account ? &method : NULL }, .n_active = 2 };
 		struct outcome outcome = billingaccount_reconcile(&in, &test_arena);
 		const struct account_status *status = outcome.status;
 		check_conditions(row, status);
 		assert_int_equal(status->phase, account_phase(&account));
 		assert_ptr_equal(status->estimate, &estimate); /* others' facts are handed on */
-		assert_int_equal(status->action_required_count, 5);
+		assert_int_equal(status->action_required_count, 0); /* counted anew */
 		assert_int_equal(status->conditions.items[0].last_transition, row->ready == CONDITION_TRUE ? NOW - DAY : NOW);
 		assert_int_equal(outcome.wake_at, row->expiry_year == 2027 ? instant_after_month(2027, 12) : 0);
 		assert_int_equal(outcome.finalizer, FINALIZER_ADD);

@@ -143,7 +143,7 @@ static void a_usable_card_allows_deploys_until_it_expires(void **state)
 	seat_all(&table, seats, NULL, REBIND_SUPERSEDE);
 	table.accounts[0].spec.default_payment_method = word("visa");
 	method.status.details = &details;
-	struct billingaccountbinding_inputs in = { .now = NOW, .contest = table.contest, .claim = table.claims, .method = &method };
+	struct billingaccountbinding_inputs in = { .now = NOW, .contest = table.contest, .claim = table.claims, .means = { .method = &method } };
 	struct outcome outcome = billingaccountbinding_reconcile(&in, &test_arena);
 	const struct binding_status *status = outcome.status;
 	const struct condition *allowed = expect_condition(&status->conditions, 1, "DeployAllowed", CONDITION_TRUE, "Allowed");

@@ -29,7 +29,7 @@ struct flight {
 	char version[32], uid[32]; /* of the object it was decided on */
 };
 
-struct event {
+struct news {
 	enum kind_id kind;
 	struct key key;
 	char *text; /* NULL: deleted */
@@ -48,7 +48,7 @@ struct cluster {
 	size_t n_dirty;
 	struct flight flights[CLUSTER_KEYS];
 	size_t n_flights;
-	struct event events[CLUSTER_EVENTS];
+	struct news events[CLUSTER_EVENTS];
 	size_t first_event, n_events;
 	size_t decisions, writes;
 	struct key wake[CLUSTER_KEYS]; /* keys that asked for a moment */
@@ -77,7 +77,7 @@ static void cluster_changed(void *context, enum kind_id kind, const void *old, c
 	struct cluster *c = context;
 	struct key_sink sink = { .context = c, .add = cluster_dirty };
 
-	kinds[kind].reconciler->changed(cache_view(c->cache), old, new, &sink);
+	kinds_wake(cache_view(c->cache), kind, old, new, &sink);
 }
 
 static void cluster_doubtful(void *context, struct key key)
@@ -134,10 +134,10 @@ static const char *meta_text(const json_t *object, const char *member)
 
 static void server_announce(struct cluster *c, const struct stored *s, bool gone)
 {
-	struct event *event = &c->events[c->n_events++];
+	struct news *event = &c->events[c->n_events++];
 
 	assert_true(c->n_events < CLUSTER_EVENTS);
-	*event = (struct event){ .kind = s->key.kind, .key = s->key, .text = gone ? NULL : json_dumps(s->object, 0) };
+	*event = (struct news){ .kind = s->key.kind, .key = s->key, .text = gone ? NULL : json_dumps(s->object, 0) };
 	snprintf(event->uid, sizeof(event->uid), "%s", meta_text(s->object, "uid"));
 }
 
@@ -293,7 +293,7 @@ static void *decode(struct cluster *c, enum kind_id kind, const char *text)
 static bool deliver(struct cluster *c, enum kind_id kind)
 {
 	for (size_t i = c->first_event; i < c->n_events; i++) {
-		struct event event = c->events[i];
+		struct news event = c->events[i];
 		if (event.kind != kind)
 			continue;
 		memmove(&c->events[c->first_event + 1], &c->events[c->first_event], (i - c->first_event) * sizeof(event));

@@ -249,7 +249,8 @@ static struct deploy_verdict judge(const struct deploy_row *row)
 	method.status.failure_reason = row->failure_reason;
 	method.status.failure_message = row->failure_message;
 	method.status.details = row->expiry_year ? &details : NULL;
-	return deploy_judge(word("main"), row->account == MISSING ? NULL : &account, row->method_account ? &method : NULL, NOW,
+	struct payment_means means = { .method = row->method_account ? &method : NULL };
+	return deploy_judge(word("main"), row->account == MISSING ? NULL : &account, &means, NOW,
 			    &test_arena);
 }
 

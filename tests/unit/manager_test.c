@@ -181,16 +181,15 @@ static void list(struct script *s, const char *plural, const char *items)
 
 static void begin(struct script *s, const char *namespaces, const char *accounts, const char *bindings)
 {
+	const char *items[KIND_COUNT] = { [KIND_NAMESPACE] = namespaces, [KIND_BILLINGACCOUNT] = accounts, [KIND_BINDING] = bindings };
+
 	manager_start(&s->manager);
-	list(s, "namespaces", namespaces);
-	list(s, "paymentmethodclasses", "");
-	list(s, "billingaccounts", accounts);
-	list(s, "paymentmethods", "");
-	settle(s);
-	assert_int_equal(writes(s), 0); /* not before every kind has been seen */
-	assert_false(s->manager.synced);
-	list(s, "billingaccountbindings", bindings);
-	list(s, "projectbillings", "");
+	for (unsigned k = 0; k < KIND_COUNT; k++) {
+		settle(s);
+		assert_int_equal(writes(s), 0); /* not before every kind has been seen */
+		assert_false(s->manager.synced);
+		list(s, kinds[k].resource->plural, items[k] ? items[k] : "");
+	}
 	settle(s);
 	assert_true(s->manager.synced);
 }
@@ -250,7 +249,7 @@ static void finalizer_first_then_status_each_on_what_was_written(void **state)
 	"\",\"lastTransitionTime\":\"2026-11-22T10:00:01Z\",\"observedGeneration\":1}"
 #define NOT_CONFIGURED "No default payment method is set: name one in spec.defaultPaymentMethodRef."
 #define CONVERGED \
-	",\"status\":{\"phase\":\"Ready\",\"observedGeneration\":1,\"linkedProjectsCount\":0,\"conditions\":[" CONDITION( \
+	",\"status\":{\"phase\":\"Ready\",\"observedGeneration\":1,\"linkedProjectsCount\":0,\"actionRequiredCount\":0,\"outstandingAmount\":\"0.00\",\"conditions\":[" CONDITION( \
 		"Ready", "True", "BillingAccountReady", "Billing account is ready.") "," CONDITION("DefaultPaymentMethodReady", "False", \
 											       "NotConfigured", NOT_CONFIGURED) "," \
 	CONDITION("InvoicingReady", "True", "NoInvoicesYet", "No invoices yet.") "," CONDITION("PaymentReady", "False", "NotConfigured", \
@@ -454,18 +453,16 @@ static void a_list_that_never_ends_is_fatal_after_the_timeout(void **state)
 
 static void missing_definitions_are_waited_for(void **state)
 {
-	static const char *const plurals[] = { "paymentmethodclasses", "billingaccounts", "paymentmethods", "billingaccountbindings",
-					       "projectbillings" };
 	struct script *s = *state;
 
 	manager_start(&s->manager);
 	list(s, "namespaces", "");
 	for (int round = 0; round < 200; round++) { /* far longer than the sync timeout */
-		for (unsigned i = 0; i < 5; i++) {
+		for (unsigned k = KIND_NAMESPACE + 1; k < KIND_COUNT; k++) {
 			char path[64];
 			struct call *call;
 
-			snprintf(path, sizeof(path), "/%s?limit=", plurals[i]);
+			snprintf(path, sizeof(path), "/%s?limit=", kinds[k].resource->plural);
 			call = find(s, "GET", path);
 			if (call)
 				answer(s, call, 404, 0, "404 page not found\n");
@@ -474,8 +471,8 @@ static void missing_definitions_are_waited_for(void **state)
 		settle(s);
 	}
 	assert_false(s->manager.failed);
-	for (unsigned i = 0; i < 5; i++)
-		list(s, plurals[i], "");
+	for (unsigned k = KIND_NAMESPACE + 1; k < KIND_COUNT; k++)
+		list(s, kinds[k].resource->plural, "");
 	settle(s);
 	assert_true(s->manager.synced);
 }

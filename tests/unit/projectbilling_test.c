@@ -102,14 +102,14 @@ static const struct row rows[] = {
 
 static void it_says_who_pays_and_why_not_and_then_rests(void **state)
 {
-	static const struct paymentmethod *const methods[SEATS_MAX];
+	static const struct payment_means means[SEATS_MAX];
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct namespace namespace = project_namespace("web");
 		struct projectbilling self = { .meta = named("web-ns", "web") };
 		struct projectbilling_inputs in = { .now = NOW, .project = word("web"), .self = &self, .namespace = &namespace,
-						    .methods = methods };
+						    .means = means };
 		struct table table;
 		rule(rows[i].rule);
 		seat_all(&table, rows[i].seats, rows[i].organization, rows[i].rebind);

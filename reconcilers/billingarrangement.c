@@ -1,0 +1,220 @@
+/*
+ * Decides a BillingArrangement's status: the phase follows from its window and the time, and the condition Active says it again with
+ * what people should know: whether it applies, until when, and what is wrong with it.
+ * Invariant: no phase is remembered; a clock that jumps back takes it back too.
+ */
+#include "billingarrangement_inputs.h"
+
+#include "condition.h"
+#include "owner.h"
+#include "payment.h"
+#include "wake.h"
+
+instant_t arrangement_starts_at(const struct billingarrangement *arrangement)
+{
+	return arrangement->spec.starts_at ? arrangement->spec.starts_at : arrangement->meta.created;
+}
+
+enum arrangement_phase arrangement_phase(const struct billingarrangement *arrangement, instant_t now)
+{
+	instant_t start = arrangement_starts_at(arrangement), end = arrangement->spec.ends_at;
+
+	if (end && (end <= now || end <= start))
+		return ARRANGEMENT_ENDED;
+	return start > now ? ARRANGEMENT_SCHEDULED : ARRANGEMENT_ACTIVE;
+}
+
+instant_t arrangement_turns_at(const struct billingarrangement *arrangement, instant_t now)
+{
+	switch (arrangement_phase(arrangement, now)) {
+	case ARRANGEMENT_SCHEDULED:
+		return arrangement_starts_at(arrangement);
+	case ARRANGEMENT_ACTIVE:
+		return arrangement->spec.ends_at;
+	case ARRANGEMENT_PHASE_ABSENT:
+	case ARRANGEMENT_ENDED:
+		break;
+	}
+	return 0;
+}
+
+static const char *phase_name(enum arrangement_phase phase)
+{
+	static const char *const names[] = {
+		[ARRANGEMENT_PHASE_ABSENT] = "", [ARRANGEMENT_SCHEDULED] = "Scheduled",
+		[ARRANGEMENT_ACTIVE] = "Active", [ARRANGEMENT_ENDED] = "Ended",
+	};
+	return names[phase];
+}
+
+/* Half-open windows overlap when each starts before the other ends. */
+static bool overlap(const struct billingarrangement *a, const struct billingarrangement *b)
+{
+	instant_t a_end = a->spec.ends_at ? a->spec.ends_at : INT64_MAX, b_end = b->spec.ends_at ? b->spec.ends_at : INT64_MAX;
+
+	return arrangement_starts_at(a) < b_end && arrangement_starts_at(b) < a_end;
+}
+
+/* The first of those that go before this one where both apply, now or later; NULL if it is alone. */
+static const struct billingarrangement *overlapped(const struct billingarrangement_inputs *in)
+{
+	const struct billingarrangement *self = in->self, *first = NULL;
+
+	for (size_t i = 0; i < in->n_siblings; i++) {
+		const struct billingarrangement *other = in->siblings[i];
+		if (other == self || other->meta.deleted || !owned_by(&other->meta, &other->owners, in->account))
+			continue;
+		if (arrangement_phase(other, in->now) == ARRANGEMENT_ENDED || !overlap(self, other))
+			continue;
+		if (arrangement_precedes(other, self) && (!first || arrangement_precedes(other, first)))
+			first = other;
+	}
+	return first;
+}
+
+/* Why it does not apply although its window may say so; NULL if it does. */
+static const char *obstacle(const struct billingarrangement_inputs *in, enum arrangement_phase phase, instant_t *until,
+			    struct arena *arena)
+{
+	const struct billingarrangement *self = in->self, *other;
+	const char *account = atom_text(self->spec.account);
+
+	if (self->spec.type != ARRANGEMENT_INVOICE)
+		return "It grants nothing: spec.type is not Invoice.";
+	if (!in->account)
+		return arena_printf(arena, "billing account \"%s\" was not found in namespace \"%s\"", account, atom_text(self->meta.ns));
+	if (!owned_by(&self->meta, &self->owners, in->account))
+		return arena_printf(arena, "It was made for an earlier billing account \"%s\", not for the present one.", account);
+	if (self->spec.ends_at && self->spec.ends_at <= arrangement_starts_at(self))
+		return "It never applies: spec.endsAt is not after its start.";
+	if (phase == ARRANGEMENT_ENDED || !(other = overlapped(in)))
+		return NULL;
+	*until = arrangement_turns_at(other, in->now);
+	return arena_printf(arena, "overlaps arrangement \"%s\", which starts earlier and decides as long as both apply",
+			    other->meta.name->text);
+}
+
+static const char *moment_words(const char *words, instant_t moment, struct arena *arena)
+{
+	char text[INSTANT_TEXT_SIZE];
+
+	return arena_printf(arena, "%s %s.", words, instant_format(moment, text));
+}
+
+static const char *message(const struct billingarrangement *self, enum arrangement_phase phase, struct arena *arena)
+{
+	switch (phase) {
+	case ARRANGEMENT_SCHEDULED:
+		return moment_words("Starts at", arrangement_starts_at(self), arena);
+	case ARRANGEMENT_ACTIVE:
+		return self->spec.ends_at ? moment_words("In force until", self->spec.ends_at, arena) : "In force.";
+	case ARRANGEMENT_ENDED:
+		return moment_words("Ended at", self->spec.ends_at, arena);
+	case ARRANGEMENT_PHASE_ABSENT:
+		break;
+	}
+	return "";
+}
+
+struct outcome billingarrangement_reconcile(const struct billingarrangement_inputs *in, struct arena *arena)
+{
+	const struct billingarrangement *self = in->self;
+
+	if (!self)
+		return (struct outcome){ 0 };
+	enum arrangement_phase phase = arrangement_phase(self, in->now);
+	instant_t until = 0;
+	const char *fault = obstacle(in, phase, &until, arena);
+	struct arrangement_status *status = arena_copy(arena, &self->status, sizeof(self->status));
+	struct condition condition = {
+		.type = "Active",
+		.status = phase == ARRANGEMENT_ACTIVE ? CONDITION_TRUE : CONDITION_FALSE,
+		.reason = phase_name(phase),
+		.message = fault ? fault : message(self, phase, arena),
+		.observed_generation = self->meta.generation,
+	};
+
+	status->phase = phase;
+	status->observed_generation = self->meta.generation;
+	status->conditions = conditions_merge(&self->status.conditions, &condition, 1, in->now, arena);
+	return (struct outcome){
+		.status = status,
+		.owner = owner_wanted(&self->meta, &self->owners, in->account, arena),
+		.wake_at = sooner_of(until, arrangement_turns_at(self, in->now)),
+	};
+}
+
+struct billingarrangement_inputs billingarrangement_gather(const struct view *view, struct key key, instant_t now, struct arena *arena)
+{
+	struct billingarrangement_inputs in = { .now = now, .self = view_get(view, KIND_BILLINGARRANGEMENT, key.ns, key.name) };
+
+	if (!in.self || !in.self->spec.account)
+		return in;
+	in.account = view_get(view, KIND_BILLINGACCOUNT, key.ns, in.self->spec.account);
+	struct payment_means means = payment_gather(view, in.account, arena);
+	in.siblings = means.arrangements;
+	in.n_siblings = means.n_arrangements;
+	return in;
+}
+
+static struct outcome run(const struct view *view, struct key key, instant_t now, struct arena *arena)
+{
+	struct billingarrangement_inputs in = billingarrangement_gather(view, key, now, arena);
+	return billingarrangement_reconcile(&in, arena);
+}
+
+static void index_arrangement(const void *object, struct index_key out[INDEXES_MAX])
+{
+	const struct billingarrangement *arrangement = object;
+	out[ARRANGEMENT_BY_ACCOUNT] = (struct index_key){ arrangement->meta.ns, arrangement->spec.account };
+}
+
+/* Its status follows from these, so it need not be compared: a new spec has a new generation. */
+bool arrangement_looks_the_same(const struct billingarrangement *old, const struct billingarrangement *new)
+{
+	return old && new && same_object(&old->meta, &new->meta) && old->meta.generation == new->meta.generation &&
+	       !old->meta.deleted == !new->meta.deleted && same_owners(&old->owners, &new->owners);
+}
+
+static void wake_arrangements(const struct view *view, atom_t ns, atom_t account, const struct key_sink *sink)
+{
+	struct postings found = view_find(view, KIND_BILLINGARRANGEMENT, ARRANGEMENT_BY_ACCOUNT, ns, account);
+
+	for (size_t i = 0; i < found.n; i++) {
+		const struct billingarrangement *one = entry_object(found.items[i]);
+		key_sink_add(sink, KIND_BILLINGARRANGEMENT, one->meta.ns, one->meta.name);
+	}
+}
+
+static void account_moved(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
+{
+	const struct object *any = after ? after : before;
+
+	if (!same_object(before, after))
+		wake_arrangements(view, any->ns, any->name, sink);
+}
+
+static void sibling_moved(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
+{
+	const struct billingarrangement *old = before, *new = after;
+
+	if (arrangement_looks_the_same(old, new))
+		return;
+	if (old)
+		wake_arrangements(view, old->meta.ns, old->spec.account, sink);
+	if (new)
+		wake_arrangements(view, new->meta.ns, new->spec.account, sink);
+}
+
+static const struct watch_rule watches[] = {
+	{ KIND_BILLINGACCOUNT, account_moved },
+	{ KIND_BILLINGARRANGEMENT, sibling_moved },
+};
+
+const struct reconciler billingarrangement_reconciler = {
+	.run = run,
+	.index = index_arrangement,
+	.n_indexes = ARRANGEMENT_INDEXES,
+	.watches = watches,
+	.n_watches = sizeof(watches) / sizeof(watches[0]),
+};

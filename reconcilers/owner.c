@@ -1,0 +1,57 @@
+/*
+ * Matches what names an account with the one account that it was made for. Knows owner references and creation times alone.
+ * Invariant: nothing passes from an account to its namesake: neither with its UID, nor without a reference when it is older.
+ */
+#include "owner.h"
+
+#include "resource.h"
+#include "wake.h"
+
+#include <string.h>
+
+static bool names_an_account(const struct owner_reference *ref)
+{
+	static const char group[] = BILLING_GROUP "/";
+
+	return ref->api_version && !strncmp(ref->api_version, group, sizeof(group) - 1) && same_text(ref->kind, "BillingAccount");
+}
+
+enum ownership ownership(const struct object *meta, const struct owner_references *owners, const struct billingaccount *account)
+{
+	bool another = false;
+
+	for (size_t i = 0; i < owners->n; i++) {
+		if (!names_an_account(&owners->items[i]))
+			continue;
+		if (same_text(owners->items[i].uid, account->meta.uid))
+			return OWNER_MATCHES;
+		another = true;
+	}
+	return another || meta->created < account->meta.created ? OWNER_OTHER : OWNER_UNSET;
+}
+
+bool owned_by(const struct object *meta, const struct owner_references *owners, const struct billingaccount *account)
+{
+	return ownership(meta, owners, account) != OWNER_OTHER;
+}
+
+bool same_owners(const struct owner_references *a, const struct owner_references *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (!same_text(a->items[i].uid, b->items[i].uid) || !same_text(a->items[i].kind, b->items[i].kind))
+			return false;
+	return true;
+}
+
+const struct owner_reference *owner_wanted(const struct object *meta, const struct owner_references *owners,
+					   const struct billingaccount *account, struct arena *arena)
+{
+	if (!account || account->meta.deleted || meta->deleted || ownership(meta, owners, account) != OWNER_UNSET)
+		return NULL;
+	struct owner_reference *ref = arena_new(arena, struct owner_reference);
+	*ref = (struct owner_reference){ .api_version = BILLING_GROUP "/" BILLING_VERSION, .kind = "BillingAccount",
+					 .name = account->meta.name->text, .uid = account->meta.uid };
+	return ref;
+}

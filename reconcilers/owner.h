@@ -1,0 +1,22 @@
+/* Whose is it? Invoices and arrangements belong to an account by UID, not only by name: a recreated account inherits nothing. */
+#ifndef TOLLGATE_OWNER_H
+#define TOLLGATE_OWNER_H
+
+#include "billingaccount.h"
+
+enum ownership {
+	OWNER_MATCHES = 1, /* an owner reference has the account's UID */
+	OWNER_UNSET,       /* no reference to any account, and made after the account: it is to get one, and counts already */
+	OWNER_OTHER,       /* belongs to another account: one of that name that is gone */
+};
+
+/* meta, owners: of an object that names `account`. */
+enum ownership ownership(const struct object *meta, const struct owner_references *owners, const struct billingaccount *account);
+bool owned_by(const struct object *meta, const struct owner_references *owners, const struct billingaccount *account);
+bool same_owners(const struct owner_references *, const struct owner_references *);
+
+/* The reference that OWNER_UNSET asks for, else NULL; in the arena. */
+const struct owner_reference *owner_wanted(const struct object *meta, const struct owner_references *owners,
+					   const struct billingaccount *account, struct arena *);
+
+#endif
