@@ -113,11 +113,18 @@ int64_t dispatch_wait_ms(const struct dispatch *d)
 		return -1;
 	if (due != INT64_MAX && wait)
 		wait = due > now ? due - now : 0;
-	if (wall && wall - wall_now < wait)
-		wait = wall > wall_now ? wall - wall_now : 0;
+	if (wall && wall <= wall_now)
+		wait = 0;
 	if (wait != INT64_MAX && now + wait < d->closed_until)
 		wait = d->closed_until - now;
 	return wait == INT64_MAX ? -1 : wait;
+}
+
+instant_t dispatch_wakes_at(const struct dispatch *d)
+{
+	instant_t wall = queue_next_wall(d->queue);
+
+	return d->open && writer_has_room(d->writer) && wall > d->port->now(d->port->self) ? wall : 0;
 }
 
 /* No answer at all says nothing about the key: hold everything for a moment instead of pushing each key into its back-off. */

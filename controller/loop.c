@@ -1,14 +1,17 @@
 /*
  * The loop over libuv. The drain runs in a uv_prepare_t, the last thing before the poll; a uv_idle_t keeps the poll from sleeping
  * while work remains, a uv_timer_t ends the sleep when the drain's next moment has come. libuv's timers stand still while the
- * machine is suspended and loop_monotonic_ms() does not, so after a suspension the drain runs at the next wake-up, whatever caused
- * it. Knows nothing of what is drained. Invariant: at most one of the idle handle and the timer is active.
+ * machine is suspended and loop_monotonic_ms() does not; moments of the wall clock have a timerfd, which the kernel also makes
+ * readable when the clock is set and after a suspension (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET), so that both run the drain.
+ * Knows nothing of what is drained. Invariants: at most one of the idle handle and the timer is active; the timerfd always is.
  */
 #include "loop.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/timerfd.h>
 #include <time.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "memory.h"
@@ -25,6 +28,9 @@ struct loop {
 	uv_prepare_t prepare;
 	uv_idle_t idle;
 	uv_timer_t timer;
+	uv_poll_t wall;
+	int wall_fd;
+	instant_t wake_at; /* as the timerfd has it */
 	int64_t (*drain)(void *context);
 	void *drain_context;
 	struct loop_signal *signals;
@@ -70,6 +76,30 @@ static void must(int result)
 	abort();
 }
 
+/* Where nothing is due it waits for the year 2200: it must be armed to hear of the clock being set. */
+static void arm(struct loop *loop, instant_t at)
+{
+	static const instant_t far = 7258118400000;
+	instant_t due = at ? at : far;
+	const struct itimerspec when = { .it_value = { .tv_sec = due / 1000, .tv_nsec = due % 1000 * 1000000 } };
+
+	loop->wake_at = at;
+	must(timerfd_settime(loop->wall_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when, NULL) < 0 ? UV_EINVAL : 0);
+}
+
+/* Nothing but the wake-up is wanted: the drain follows, and asks for the next moment. */
+static void wall_came(uv_poll_t *poll, int status, int events)
+{
+	struct loop *loop = poll->data;
+	uint64_t expirations;
+	ssize_t ignored = read(loop->wall_fd, &expirations, sizeof(expirations)); /* ECANCELED: the clock was set */
+
+	(void)status;
+	(void)events;
+	(void)ignored;
+	arm(loop, 0);
+}
+
 struct loop *loop_new(void)
 {
 	struct loop *loop = memory_alloc(sizeof(*loop));
@@ -78,6 +108,11 @@ struct loop *loop_new(void)
 	must(uv_prepare_init(&loop->uv, &loop->prepare));
 	must(uv_idle_init(&loop->uv, &loop->idle));
 	must(uv_timer_init(&loop->uv, &loop->timer));
+	loop->wall_fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+	must(loop->wall_fd < 0 ? UV_EMFILE : uv_poll_init(&loop->uv, &loop->wall, loop->wall_fd));
+	loop->wall.data = loop;
+	arm(loop, 0);
+	must(uv_poll_start(&loop->wall, UV_READABLE, wall_came));
 	loop->prepare.data = loop;
 	/* Always active, so that loop_run lasts until loop_stop. */
 	must(uv_prepare_start(&loop->prepare, run_drain));
@@ -92,6 +127,7 @@ void loop_free(struct loop *loop)
 	uv_close((uv_handle_t *)&loop->prepare, NULL);
 	uv_close((uv_handle_t *)&loop->idle, NULL);
 	uv_close((uv_handle_t *)&loop->timer, NULL);
+	uv_close((uv_handle_t *)&loop->wall, NULL);
 	for (struct loop_signal *one = loop->signals; one; one = one->next)
 		uv_close((uv_handle_t *)&one->handle, NULL);
 
@@ -102,6 +138,7 @@ void loop_free(struct loop *loop)
 
 	assert(result == 0);
 	(void)result;
+	close(loop->wall_fd);
 	while (loop->signals) {
 		struct loop_signal *one = loop->signals;
 
@@ -125,6 +162,12 @@ void loop_on_drain(struct loop *loop, int64_t (*drain)(void *context), void *con
 {
 	loop->drain = drain;
 	loop->drain_context = context;
+}
+
+void loop_wake_at(struct loop *loop, instant_t at)
+{
+	if (at != loop->wake_at)
+		arm(loop, at);
 }
 
 static void signal_came(uv_signal_t *handle, int signum)

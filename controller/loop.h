@@ -22,6 +22,9 @@ void loop_stop(struct loop *);
 /* `drain` is called before every sleep. It returns when it wants to run again at the latest, in milliseconds from then: 0 = work
  * remains, poll without sleeping; negative = only when something else happens. */
 void loop_on_drain(struct loop *, int64_t (*drain)(void *context), void *context);
+/* Lets the drain run at that moment of the wall clock too, exactly and without polling: also when the clock is set or the machine comes
+ * back from a suspension meanwhile, and at once when either happens. Replaces the moment given before; 0 = none. */
+void loop_wake_at(struct loop *, instant_t);
 void loop_on_signal(struct loop *, int signum, void (*handle)(void *context, int signum), void *context);
 
 int64_t loop_monotonic_ms(void); /* CLOCK_BOOTTIME */

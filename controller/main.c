@@ -50,6 +50,7 @@ static int64_t drain(void *context)
 		loop_stop(p->loop);
 		return -1;
 	}
+	loop_wake_at(p->loop, manager_wakes_at(&p->manager));
 	if (!p->stop_by)
 		return wait;
 	left = p->stop_by - loop_monotonic_ms();

@@ -12,6 +12,7 @@ enum {
 	DRAIN_BUDGET_MS = 5,             /* then the loop looks at its sockets */
 	RESYNC_MS = 10 * 3600 * 1000,    /* controller-runtime's SyncPeriod, +- 10 % */
 	UNREADABLE_EVERY_MS = 1000,
+	CLOCK_BACK_MS = 1000,            /* less than that passes by itself before anybody notices */
 };
 
 static int64_t mono(const struct manager *m)
@@ -250,6 +251,32 @@ static void plan_resync(struct manager *m, int64_t now)
 	m->resync_at = now + RESYNC_MS - RESYNC_MS / 10 + (int64_t)(random % (RESYNC_MS / 5));
 }
 
+static void look_at_everything(struct manager *m)
+{
+	for (unsigned k = 0; k < KIND_COUNT; k++)
+		cache_each_key(m->cache, (enum kind_id)k, resync_key, m);
+}
+
+static int64_t clock_offset(const struct manager *m, int64_t now)
+{
+	return m->config.port->now(m->config.port->self) - now;
+}
+
+/* A clock that is set forwards makes moments come due, and the queue sees to that. One that is set back takes back what has been
+ * decided on them, and nothing waits for that any more: so everything is decided anew. */
+static void watch_clock(struct manager *m, int64_t now)
+{
+	int64_t offset = clock_offset(m, now), back_ms = m->clock_offset - offset;
+	char text[32];
+
+	m->clock_offset = offset;
+	if (back_ms < CLOCK_BACK_MS)
+		return;
+	snprintf(text, sizeof(text), "%lld", (long long)back_ms / 1000);
+	log_warn(m->config.log, "the clock was set back: everything is decided anew", "seconds", text);
+	look_at_everything(m);
+}
+
 static int64_t sooner(int64_t wait, int64_t due, int64_t now)
 {
 	int64_t other = due > now ? due - now : 0;
@@ -265,10 +292,10 @@ int64_t manager_drain(struct manager *m)
 		if (informer_due(&m->informers[k]) <= now)
 			informer_tick(&m->informers[k]);
 	check_sync(m, now);
+	watch_clock(m, now);
 	if (now >= m->resync_at) {
 		plan_resync(m, now);
-		for (unsigned k = 0; k < KIND_COUNT; k++)
-			cache_each_key(m->cache, (enum kind_id)k, resync_key, m);
+		look_at_everything(m);
 	}
 	if (dispatch_run(&m->dispatch, DRAIN_BUDGET_MS))
 		return 0;
@@ -279,6 +306,11 @@ int64_t manager_drain(struct manager *m)
 	if (!m->synced)
 		wait = sooner(wait, now + 1000, now);
 	return sooner(wait, m->resync_at, now);
+}
+
+instant_t manager_wakes_at(const struct manager *m)
+{
+	return dispatch_wakes_at(&m->dispatch);
 }
 
 void manager_init(struct manager *m, const struct manager_config *config)
@@ -302,6 +334,7 @@ void manager_init(struct manager *m, const struct manager_config *config)
 void manager_start(struct manager *m)
 {
 	m->started_at = mono(m);
+	m->clock_offset = clock_offset(m, m->started_at);
 	plan_resync(m, m->started_at);
 	for (unsigned k = 0; k < KIND_COUNT; k++)
 		informer_start(&m->informers[k]);

@@ -115,6 +115,67 @@ static void loop_sleeps_again_when_the_work_is_done(void **state)
 	loop_free(d.loop);
 }
 
+/* Nothing else is due: only the wall clock wakes it, at the moment given last, and once. */
+static int64_t drain_at_a_moment(void *context)
+{
+	struct drained *d = context;
+
+	d->at_ms[d->calls] = loop_now();
+	if (d->calls == 0) {
+		loop_wake_at(d->loop, loop_now() + 3600 * 1000);
+		loop_wake_at(d->loop, loop_now() + 60);
+	} else if (d->calls == 1) {
+		return 30;
+	} else {
+		loop_stop(d->loop);
+	}
+	d->calls++;
+	return -1;
+}
+
+static void drain_runs_at_a_moment_of_the_wall_clock(void **state)
+{
+	struct drained d = { .loop = loop_new() };
+
+	(void)state;
+	loop_on_drain(d.loop, drain_at_a_moment, &d);
+	loop_run(d.loop);
+	assert_true(d.at_ms[1] - d.at_ms[0] >= 60);
+	assert_true(d.at_ms[1] - d.at_ms[0] < LATE_MS);
+	loop_free(d.loop);
+}
+
+/* A moment that has passed already is due at once; 0 takes it back. */
+static int64_t drain_past_moments(void *context)
+{
+	struct drained *d = context;
+
+	d->at_ms[d->calls++] = loop_monotonic_ms();
+	if (d->calls == 1) {
+		loop_wake_at(d->loop, loop_now() - 5000);
+		return -1;
+	}
+	if (d->calls == 2) {
+		loop_wake_at(d->loop, loop_now() + 20);
+		loop_wake_at(d->loop, 0);
+		return 60;
+	}
+	loop_stop(d->loop);
+	return -1;
+}
+
+static void moments_may_be_past_or_taken_back(void **state)
+{
+	struct drained d = { .loop = loop_new() };
+
+	(void)state;
+	loop_on_drain(d.loop, drain_past_moments, &d);
+	loop_run(d.loop);
+	assert_true(d.at_ms[1] - d.at_ms[0] < LATE_MS);
+	assert_true(d.at_ms[2] - d.at_ms[1] >= 59);
+	loop_free(d.loop);
+}
+
 static int64_t interrupt_and_wait(void *context)
 {
 	struct drained *d = context;
@@ -214,6 +275,8 @@ int main(void)
 		cmocka_unit_test(drain_runs_again_when_it_is_due),
 		cmocka_unit_test(due_time_counts_from_the_end_of_the_drain),
 		cmocka_unit_test(loop_sleeps_again_when_the_work_is_done),
+		cmocka_unit_test(drain_runs_at_a_moment_of_the_wall_clock),
+		cmocka_unit_test(moments_may_be_past_or_taken_back),
 		cmocka_unit_test(signals_wake_a_loop_that_waits_for_ever),
 		cmocka_unit_test(signals_are_told_apart),
 		cmocka_unit_test(loop_runs_again_after_a_stop),

@@ -131,6 +131,13 @@ static void stream(struct script *s, const char *plural, const char *type, const
 	assert_int_equal(call->reply.on_data(call->reply.context, 200, line, strlen(line)), 0);
 }
 
+/* Both clocks go on. */
+static void pass(struct script *s, int64_t ms)
+{
+	s->mono += ms;
+	s->wall += ms;
+}
+
 /* Lets everything happen that is due now. */
 static void settle(struct script *s)
 {
@@ -142,7 +149,8 @@ static unsigned writes(struct script *s)
 {
 	const struct writer_stats *w = writer_stats(s->manager.writer);
 
-	return (unsigned)(w->started[WRITE_CREATE] + w->started[WRITE_DELETE] + w->started[WRITE_FINALIZER] + w->started[WRITE_STATUS]);
+	return (unsigned)(w->started[WRITE_CREATE] + w->started[WRITE_DELETE] + w->started[WRITE_FINALIZER] + w->started[WRITE_OWNER] +
+			  w->started[WRITE_STATUS]);
 }
 
 static const struct resource *resource_of(const char *plural)
@@ -274,7 +282,7 @@ static void a_lost_answer_is_looked_up_before_the_write_is_repeated(void **state
 	lose(s, expect(s, "PATCH", "/billingaccounts/main/status"));
 	settle(s);
 	assert_null(find(s, "PATCH", "main")); /* the server is given a moment */
-	s->mono += 10000;
+	pass(s, 10000);
 	settle(s);
 	assert_null(find(s, "PATCH", "main"));
 	/* it had been applied after all: nothing is left to write */
@@ -291,7 +299,7 @@ static void a_conflict_is_decided_anew_on_the_fresh_object(void **state)
 	begin(s, "", ACCOUNT("1", HELD, ""), "");
 	answer(s, expect(s, "PATCH", "/billingaccounts/main/status"), 409, 0,
 	       "{\"kind\":\"Status\",\"code\":409,\"reason\":\"Conflict\",\"message\":\"modified\"}");
-	s->mono += 100;
+	pass(s, 100);
 	settle(s);
 	/* meanwhile staff suspended it: that sticks */
 	answer(s, expect(s, "GET", "/billingaccounts/main"), 200, 0, ACCOUNT("7", HELD, ",\"status\":{\"phase\":\"Suspended\"}"));
@@ -309,7 +317,7 @@ static void a_write_that_is_always_refused_slows_down(void **state)
 	int tries = 0;
 
 	begin(s, "", ACCOUNT("1", HELD, ""), "");
-	for (int64_t end = s->mono + 60000; s->mono < end; s->mono += 5) {
+	for (int64_t end = s->mono + 60000; s->mono < end; pass(s, 5)) {
 		struct call *call = find(s, "PATCH", "/billingaccounts/main/status");
 
 		if (call) {
@@ -334,7 +342,7 @@ static void an_answer_about_another_object_is_not_believed(void **state)
 	       OBJECT("BillingAccount", META("other", "acme", "9", ""), ",\"spec\":{\"currencyCode\":\"EUR\"}"));
 	cache_stats(s->manager.cache, &stats);
 	assert_int_equal(stats.objects[KIND_BILLINGACCOUNT], 1);
-	s->mono += 10000;
+	pass(s, 10000);
 	settle(s);
 	expect(s, "GET", "/namespaces/acme/billingaccounts/main");
 }
@@ -347,10 +355,10 @@ static void retry_after_is_kept_to(void **state)
 	answer(s, expect(s, "PATCH", "/billingaccounts/main/status"), 429, 3000,
 	       "{\"kind\":\"Status\",\"code\":429,\"reason\":\"TooManyRequests\",\"message\":\"slow down\"}");
 	settle(s);
-	s->mono += 2999;
+	pass(s, 2999);
 	settle(s);
 	assert_int_equal(writes(s), 1);
-	s->mono += 1000;
+	pass(s, 1000);
 	settle(s);
 	assert_int_equal(writes(s), 2);
 }
@@ -370,9 +378,9 @@ static void an_outage_does_not_wear_out_the_keys(void **state)
 		call = find(s, "GET", "/billingaccounts/main");
 		if (call)
 			lose(s, call);
-		s->mono += 100;
+		pass(s, 100);
 	}
-	s->mono += 5001; /* five seconds after it is over at the latest, the key is tried */
+	pass(s, 5001); /* five seconds after it is over at the latest, the key is tried */
 	settle(s);
 	expect(s, "GET", "/billingaccounts/main");
 }
@@ -428,13 +436,81 @@ static void everything_is_looked_at_again_after_ten_hours(void **state)
 
 	begin(s, "", ACCOUNT("9", HELD, CONVERGED), "");
 	before = s->manager.dispatch.stats.reconciles[KIND_BILLINGACCOUNT];
-	s->mono += (int64_t)8 * 3600 * 1000;
+	pass(s, (int64_t)8 * 3600 * 1000);
 	settle(s);
 	assert_int_equal(s->manager.dispatch.stats.reconciles[KIND_BILLINGACCOUNT], before);
-	s->mono += (int64_t)3 * 3600 * 1000 + 1;
+	pass(s, (int64_t)3 * 3600 * 1000 + 1);
 	settle(s);
 	assert_int_equal(s->manager.dispatch.stats.reconciles[KIND_BILLINGACCOUNT], before + 1);
 	assert_int_equal(writes(s), 0);
+}
+
+/* ---- moments of the wall clock ---- */
+
+#define INVOICE(version, status) \
+	OBJECT("Invoice", META("main-2026-10", "acme", version, ",\"ownerReferences\":[{\"apiVersion\":\"billing.miloapis.com/v1alpha1\"," \
+	       "\"kind\":\"BillingAccount\",\"name\":\"main\",\"uid\":\"u-main\"}]"), \
+	       ",\"spec\":{\"billingAccountRef\":{\"name\":\"main\"}," \
+	       "\"period\":{\"start\":\"2026-10-01T00:00:00Z\",\"end\":\"2026-10-31T23:59:59Z\"}}" status)
+#define OPEN_UNTIL(due) \
+	",\"status\":{\"phase\":\"Open\",\"category\":\"Upcoming\",\"currencyCode\":\"EUR\",\"amountDue\":\"5.00\",\"dueDate\":\"" due \
+	"\",\"observedGeneration\":1,\"conditions\":[" CONDITION("Ready", "True", "InvoiceReady", \
+							      "The invoice is open and due at " due ".") "]}"
+
+/* A world at rest with an open invoice that is due at that moment. */
+static void begin_with_invoice(struct script *s, const char *status)
+{
+	begin(s, "", ACCOUNT("9", HELD, ""), "");
+	answer(s, expect(s, "PATCH", "/billingaccounts/main/status"), 200, 0, ACCOUNT("10", HELD, CONVERGED));
+	stream(s, "invoices", "ADDED", status);
+	settle(s);
+}
+
+static void an_invoice_falls_due_at_its_moment_and_not_before(void **state)
+{
+	static const char *const due = "2026-11-22T12:00:00Z";
+	struct script *s = *state;
+	instant_t moment;
+
+	assert_int_equal(instant_parse(due, strlen(due), &moment), 0);
+	s->wall = moment - 3600 * 1000;
+	begin_with_invoice(s, INVOICE("20", OPEN_UNTIL("2026-11-22T12:00:00Z")));
+	assert_null(find(s, "PATCH", "/invoices/"));
+	assert_int_equal(manager_wakes_at(&s->manager), moment);
+	pass(s, 3600 * 1000 - 1);
+	settle(s);
+	assert_null(find(s, "PATCH", "/invoices/"));
+	pass(s, 1);
+	settle(s);
+	assert_non_null(strstr(expect(s, "PATCH", "/invoices/main-2026-10/status")->body, "\"phase\":\"PastDue\""));
+}
+
+static void a_clock_set_forwards_makes_moments_due(void **state)
+{
+	struct script *s = *state;
+
+	begin_with_invoice(s, INVOICE("20", OPEN_UNTIL("2026-11-29T12:00:00Z")));
+	s->wall += (instant_t)30 * 86400 * 1000;
+	settle(s);
+	assert_non_null(strstr(expect(s, "PATCH", "/invoices/main-2026-10/status")->body, "\"phase\":\"PastDue\""));
+}
+
+/* What a clock that was ahead has decided is decided anew when it is set back, although nothing waits for it any more. */
+static void a_clock_set_back_has_everything_decided_anew(void **state)
+{
+	struct script *s = *state;
+	uint64_t before;
+
+	begin(s, "", ACCOUNT("9", HELD, CONVERGED), "");
+	before = s->manager.dispatch.stats.reconciles[KIND_BILLINGACCOUNT];
+	s->wall -= 900; /* less than anybody notices */
+	settle(s);
+	assert_int_equal(s->manager.dispatch.stats.reconciles[KIND_BILLINGACCOUNT], before);
+	s->wall -= 2000;
+	settle(s);
+	assert_int_equal(s->manager.dispatch.stats.reconciles[KIND_BILLINGACCOUNT], before + 1);
+	settle(s);
+	assert_int_equal(s->manager.dispatch.stats.reconciles[KIND_BILLINGACCOUNT], before + 1); /* once */
 }
 
 static void a_list_that_never_ends_is_fatal_after_the_timeout(void **state)
@@ -443,10 +519,10 @@ static void a_list_that_never_ends_is_fatal_after_the_timeout(void **state)
 
 	manager_start(&s->manager);
 	list(s, "namespaces", "");
-	s->mono += 119000;
+	pass(s, 119000);
 	settle(s);
 	assert_false(s->manager.failed);
-	s->mono += 2000;
+	pass(s, 2000);
 	settle(s);
 	assert_true(s->manager.failed);
 }
@@ -467,7 +543,7 @@ static void missing_definitions_are_waited_for(void **state)
 			if (call)
 				answer(s, call, 404, 0, "404 page not found\n");
 		}
-		s->mono += 2000;
+		pass(s, 2000);
 		settle(s);
 	}
 	assert_false(s->manager.failed);
@@ -493,6 +569,9 @@ int main(void)
 		CASE(a_projectbilling_whose_project_left_is_deleted_by_uid),
 		CASE(stopping_starts_nothing_and_lets_finish_what_is_under_way),
 		CASE(everything_is_looked_at_again_after_ten_hours),
+		CASE(an_invoice_falls_due_at_its_moment_and_not_before),
+		CASE(a_clock_set_forwards_makes_moments_due),
+		CASE(a_clock_set_back_has_everything_decided_anew),
 		CASE(a_list_that_never_ends_is_fatal_after_the_timeout),
 		CASE(missing_definitions_are_waited_for),
 	};
