@@ -12,6 +12,7 @@ enum {
 	OUTAGE_LAST_MS = 5000,
 	COMPLAIN_EVERY_MS = 10000,
 	CLOCK_LOOK_EVERY = 16, /* decisions between two looks at the clock */
+	WAKE_LEAST_MS = 1000,  /* a decision that asks to be woken at once would be taken for ever */
 };
 
 static int64_t mono(const struct dispatch *d)
@@ -58,6 +59,8 @@ static struct outcome decide(struct dispatch *d, struct key key)
 	outcome = r->run(cache_view(d->cache), key, now, &d->arena);
 	if (ask_providers(d, key, &outcome))
 		outcome = r->run(cache_view(d->cache), key, now, &d->arena);
+	if (outcome.wake_at && outcome.wake_at <= now)
+		outcome.wake_at = now + WAKE_LEAST_MS;
 	return outcome;
 }
 

@@ -355,6 +355,122 @@ static void history_does_not_keep_an_account_and_a_new_one_inherits_nothing(void
 	cluster_close(&c);
 }
 
+/* ---- closing ---- */
+
+static void a_requested_closure_says_what_it_waits_for(void **state)
+{
+	static const struct {
+		const char *rule;
+		enum tristate requested;
+		enum account_phase observed;
+		const char *currency;
+		size_t n_active, n_unsettled;
+		enum invoice_phase invoices[2]; /* ABSENT ends the list */
+		enum account_phase phase;
+		const char *message; /* all of Ready's */
+	} cases[] = {
+		{ "nobody asks", UNSET, ACCOUNT_READY, "EUR", 0, 0, { 0 }, ACCOUNT_READY, "Billing account is ready." },
+		{ "asked, and taken back", NO, ACCOUNT_READY, "EUR", 0, 0, { 0 }, ACCOUNT_READY, "Billing account is ready." },
+		{ "nothing stands in the way", YES, ACCOUNT_READY, "EUR", 0, 0, { 0 }, ACCOUNT_ARCHIVED, "Billing account is in Archived phase." },
+		{ "all is paid", YES, ACCOUNT_READY, "EUR", 0, 0, { INVOICE_PAID, INVOICE_VOID }, ACCOUNT_ARCHIVED,
+		  "Billing account is in Archived phase." },
+		{ "it pays for a project", YES, ACCOUNT_READY, "EUR", 1, 0, { 0 }, ACCOUNT_READY,
+		  "Billing account is ready. Closure is requested; it waits for 1 active binding." },
+		{ "a binding has just been made", YES, ACCOUNT_READY, "EUR", 0, 1, { 0 }, ACCOUNT_READY,
+		  "Billing account is ready. Closure is requested; it waits for 1 new binding." },
+		{ "it owes something", YES, ACCOUNT_READY, "EUR", 0, 0, { INVOICE_OPEN }, ACCOUNT_READY,
+		  "Billing account is ready. Closure is requested; it waits for 1 unpaid invoice (the oldest is i0)." },
+		{ "both", YES, ACCOUNT_READY, "EUR", 2, 0, { INVOICE_PAST_DUE, INVOICE_OPEN }, ACCOUNT_READY,
+		  "Billing account is ready. Closure is requested; it waits for 2 active bindings and 2 unpaid invoices (the oldest is i0)." },
+		{ "one that could not be used can be closed", YES, ACCOUNT_PROVISIONING, "ZZZ", 0, 0, { 0 }, ACCOUNT_ARCHIVED, NULL },
+		{ "Suspended sticks", YES, ACCOUNT_SUSPENDED, "EUR", 0, 0, { 0 }, ACCOUNT_SUSPENDED,
+		  "Billing account is in Suspended phase. Closure is requested; it waits for billing staff, because the account is suspended." },
+		{ "Archived sticks, also when it is taken back", NO, ACCOUNT_ARCHIVED, "EUR", 3, 0, { INVOICE_OPEN }, ACCOUNT_ARCHIVED,
+		  "Billing account is in Archived phase." },
+	};
+	static const struct billing_period period = { NOW - 60 * DAY, NOW - 30 * DAY };
+	static const struct owner_reference owner = { "billing.miloapis.com/v1alpha1", "BillingAccount", "main", "uid-1" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct billingaccount account = ready_account("acme", "main", NULL);
+		struct invoice invoices[2];
+		const struct invoice *list[2];
+		size_t n = 0;
+
+		rule(cases[i].rule);
+		account.spec.closure_requested = cases[i].requested;
+		account.spec.currency_code = cases[i].currency;
+		account.status.phase = cases[i].observed;
+		for (; n < 2 && cases[i].invoices[n]; n++) {
+			invoices[n] = (struct invoice){ .meta = named("acme", n ? "i1" : "i0"), .owners = { 1, &owner },
+							.spec = { .account = word("main"), .period = &period },
+							.status = { .phase = cases[i].invoices[n], .currency_code = "EUR", .amount_due = "1.00" } };
+			list[n] = &invoices[n];
+		}
+		struct billingaccount_inputs in = { .now = NOW, .self = &account, .invoices = list, .n_invoices = n,
+						    .n_active = cases[i].n_active, .n_unsettled = cases[i].n_unsettled };
+		const struct account_status *status = billingaccount_reconcile(&in, &test_arena).status;
+		assert_int_equal(status->phase, cases[i].phase);
+		if (cases[i].message)
+			assert_string_equal(status->conditions.items[0].message, cases[i].message);
+		account.status = *status;
+		assert_true(status_equal(&billingaccount_resource, billingaccount_reconcile(&in, &test_arena).status, status));
+	}
+}
+
+static void a_deletion_that_waits_is_an_event_once(void **state)
+{
+	struct billingaccount account = ready_account("acme", "main", NULL);
+	struct billingaccount_inputs in = { .now = NOW, .self = &account, .n_active = 2 };
+	struct outcome outcome = billingaccount_reconcile(&in, &test_arena);
+
+	(void)state;
+	assert_int_equal(outcome.n_effects, 0); /* nobody deletes it */
+	account.meta.deleted = NOW;
+	outcome = billingaccount_reconcile(&in, &test_arena);
+	assert_int_equal(outcome.n_effects, 1);
+	assert_int_equal(outcome.effects[0].type, EFFECT_EVENT);
+	assert_string_equal(outcome.effects[0].event.reason, "DeletionBlocked");
+	expect_text(outcome.effects[0].event.note, "Deletion waits for 2 active bindings.");
+	account.status = *(const struct account_status *)outcome.status;
+	assert_int_equal(billingaccount_reconcile(&in, &test_arena).n_effects, 0); /* said */
+	in.n_active = 1;
+	assert_int_equal(billingaccount_reconcile(&in, &test_arena).n_effects, 1);
+}
+
+/* Whatever the order: no account is Archived while a binding to it becomes Active. */
+static void a_closure_waits_for_bindings_on_their_way(void **state)
+{
+	int kept = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 150; seed++) {
+		uint64_t random = seed;
+		struct cluster c;
+		cluster_init(&c);
+		put_account(&c, "acme", "main", NULL);
+		settle(&c);
+		put_binding(&c, "acme", "b", "main", "web");
+		for (unsigned steps = next_random(&random) % 8; steps && cluster_step(&c, &random); steps--)
+			;
+		apply(&c, KIND_BILLINGACCOUNT, "acme", "main", "{'spec':{'closureRequested':true}}");
+		settle_at_random(&c, &random);
+		const struct billingaccount *account = get(&c, KIND_BILLINGACCOUNT, "acme", "main");
+		const struct billingaccountbinding *b = get(&c, KIND_BINDING, "acme", "b");
+		bool archived = account->status.phase == ACCOUNT_ARCHIVED;
+		assert_int_equal(b->status.phase, archived ? BINDING_PHASE_ABSENT : BINDING_ACTIVE);
+		kept += !archived;
+		delete(&c, KIND_BINDING, "acme", "b");
+		settle_at_random(&c, &random);
+		account = get(&c, KIND_BILLINGACCOUNT, "acme", "main");
+		assert_int_equal(account->status.phase, ACCOUNT_ARCHIVED);
+		assert_int_equal(settle(&c), 0);
+		cluster_close(&c);
+	}
+	assert_true(kept > 20);
+}
+
 /* ---- who is woken ---- */
 
 static void only_what_bindings_and_gates_see_wakes_them(void **state)
@@ -429,6 +545,9 @@ int main(void)
 		cmocka_unit_test(the_finalizer_goes_last),
 		cmocka_unit_test(deletion_never_races_past_a_binding),
 		cmocka_unit_test(history_does_not_keep_an_account_and_a_new_one_inherits_nothing),
+		cmocka_unit_test(a_requested_closure_says_what_it_waits_for),
+		cmocka_unit_test(a_deletion_that_waits_is_an_event_once),
+		cmocka_unit_test(a_closure_waits_for_bindings_on_their_way),
 		cmocka_unit_test(only_what_bindings_and_gates_see_wakes_them),
 		cmocka_unit_test(a_settled_cluster_writes_nothing),
 	};

@@ -23,7 +23,7 @@ struct stored {
 
 struct flight {
 	struct key key;
-	char *patch;           /* of status, or NULL */
+	char *patch, *owner;           /* of status, or NULL */
 	enum finalizer finalizer;
 	bool create, delete;
 	char version[32], uid[32]; /* of the object it was decided on */
@@ -99,6 +99,7 @@ MAYBE_UNUSED static void cluster_init(struct cluster *c)
 static void flight_close(struct flight *flight)
 {
 	free(flight->patch);
+	free(flight->owner);
 }
 
 MAYBE_UNUSED static void cluster_close(struct cluster *c)
@@ -361,12 +362,14 @@ static bool decide(struct cluster *c, size_t i)
 	}
 	if (outcome.status)
 		flight.patch = status_patch(c->codec, kinds[key.kind].resource, record, outcome.status);
+	if (record && outcome.owner)
+		flight.owner = owner_patch(kinds[key.kind].resource, record, outcome.owner);
 	if (record) {
 		snprintf(flight.version, sizeof(flight.version), "%s", record->resource_version);
 		snprintf(flight.uid, sizeof(flight.uid), "%s", record->uid);
 	}
 	arena_reset(&c->arena);
-	if (!flight.patch && !flight.create && !flight.delete && flight.finalizer == FINALIZER_KEEP)
+	if (!flight.patch && !flight.owner && !flight.create && !flight.delete && flight.finalizer == FINALIZER_KEEP)
 		return true;
 	cache_write_begin(c->cache, key);
 	c->flights[c->n_flights++] = flight;
@@ -384,6 +387,18 @@ static void change_finalizers(struct stored *s, enum finalizer change)
 			json_array_remove(list, i);
 	if (change == FINALIZER_ADD)
 		json_array_append_new(list, json_string(ACCOUNT_FINALIZER));
+}
+
+/* A server-side apply of owner references: merged by UID. */
+static void add_owner(struct stored *s, const char *text)
+{
+	json_t *patch = json_loads(text, 0, NULL), *meta = json_object_get(s->object, "metadata"), *owner = NULL;
+
+	assert_int_equal(json_unpack(patch, "{s:{s:[O]}}", "metadata", "ownerReferences", &owner), 0);
+	if (!json_object_get(meta, "ownerReferences"))
+		json_object_set_new(meta, "ownerReferences", json_array());
+	json_array_append_new(json_object_get(meta, "ownerReferences"), owner);
+	json_decref(patch);
 }
 
 /* The server takes or refuses the i-th write under way, and its answer arrives. */
@@ -408,6 +423,8 @@ static void answer(struct cluster *c, size_t i)
 		json_t *patch = flight.patch ? json_loads(flight.patch, 0, NULL) : NULL;
 		if (flight.finalizer != FINALIZER_KEEP)
 			change_finalizers(s, flight.finalizer);
+		if (flight.owner)
+			add_owner(s, flight.owner);
 		member_merge(s->object, "status", json_object_get(patch, "status"));
 		json_decref(patch);
 		server_commit(c, s);
