@@ -62,6 +62,20 @@ STORY = [
         (BINDINGS, r"(?s)shop-1.* Superseded.*shop-2.* Active"),
         (GATE, r"shop +reserve +true +Allowed"),
     ]),
+    ("Terms instead of a card", "Staff grant the account payment by invoice. Now it needs no card.", [
+        ("kubectl apply -f deploy/samples/terms.yaml", "billingarrangement.*/reserve-terms created"),
+        ("kubectl patch billingaccount reserve -n acme --type=merge -p '{\"spec\":{\"defaultPaymentMethodRef\":null}}'", "patched"),
+        ("kubectl get billingarrangement -n acme", r"reserve-terms +reserve +Invoice +Active"),
+        (GATE, r"shop +reserve +true +Allowed"),
+    ]),
+    ("An invoice", "Who makes invoices writes amounts and phase. Time does the rest: this one was due long ago.", [
+        ("kubectl apply -f deploy/samples/invoice.yaml", "invoice.*/reserve-2026-10 created"),
+        ("kubectl patch invoice reserve-2026-10 -n acme --subresource=status --type=merge -p "
+         """'{"status":{"phase":"Open","currencyCode":"EUR","total":"119.00","amountDue":"119.00","""
+         """"dueDate":"2026-11-15T00:00:00Z"}}'""", "patched"),
+        ("kubectl get invoice -n acme", r"reserve-2026-10 +reserve +PastDue +ActionRequired +119.00"),
+        ("kubectl get billingaccount reserve -n acme", r"reserve +Ready +EUR +True +119.00"),
+    ]),
     ("All of it", "The category billing holds all of Tollgate's kinds.", [
         ("kubectl get billing -A", r"(?s)billingaccount.*projectbilling"),
     ]),

@@ -46,7 +46,7 @@ def test_service_account_may_not(plane, verb, what):
 
 
 def test_samples_make_a_project_that_may_deploy(c, plane):
-    samples = ["project", "account", "binding", "card", "takeover"]
+    samples = ["project", "account", "binding", "card", "takeover", "terms", "invoice"]
     for name in samples:
         plane.kubectl("apply", "-f", ROOT / "deploy" / "samples" / f"{name}.yaml")
     c.allowed("shop")
