@@ -10,6 +10,7 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmis
 	-Wwrite-strings -Wformat=2 -Wundef -Wpointer-arith -Wimplicit-fallthrough -Wswitch-enum -Werror
 # `make V=1` shows the compiler's command lines.
 Q := $(if $(V),,@)
+SAY := $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),@:,@echo)
 VERSION := $(shell cat VERSION 2>/dev/null || echo dev)
 CPPFLAGS += -D_GNU_SOURCE -Iinclude $(shell pkg-config --cflags $(PKGS))
 CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
@@ -72,12 +73,12 @@ build/tollgate: $(OUT)/tollgate
 	@mkdir -p build && cp -f $< $@
 
 $(OUT)/tollgate: $(OBJ)
-	$(if $(V),,@echo "  link $@")
+	$(SAY) "  link $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
-	$(if $(V),,@echo "  cc   $<")
+	$(SAY) "  cc   $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(OUT)/controller/main.o $(OUT)/controller/options.o: CPPFLAGS += -DTOLLGATE_VERSION='"$(VERSION)"'
@@ -86,16 +87,16 @@ $(OUT)/controller/main.o $(OUT)/controller/options.o: VERSION
 # Tests get the private headers too: what they test are the rooms, not the front door.
 $(OUT)/tests/%.o: tests/unit/%.c
 	@mkdir -p $(@D)
-	$(if $(V),,@echo "  cc   $<")
+	$(SAY) "  cc   $<"
 	$(Q)$(CC) $(CPPFLAGS) -Icontroller -Ireconcilers $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(OUT)/tests/%_test: $(OUT)/tests/%_test.o $(LIBOBJ)
-	$(if $(V),,@echo "  link $@")
+	$(SAY) "  link $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
 # What tests/schema_test.py compares with the schemas: the field tables as JSON.
 $(OUT)/tests/dump_shapes: $(OUT)/tests/dump_shapes.o $(filter-out %/kind.o,$(filter $(OUT)/include/% $(OUT)/crds/%,$(OBJ)))
-	$(if $(V),,@echo "  link $@")
+	$(SAY) "  link $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 .PRECIOUS: $(OUT)/tests/%.o
@@ -130,7 +131,7 @@ e2e: all controlplane ## End-to-end tests on a real API server
 # The loop that Tollgate is measured against links nothing of it.
 build/bench/bare: tests/bench/bare.c
 	@mkdir -p $(@D)
-	$(if $(V),,@echo "  cc   $<")
+	$(SAY) "  cc   $<"
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) $(shell pkg-config --cflags libcurl) -o $@ $< $(shell pkg-config --libs libcurl)
 
 .PHONY: bench

@@ -6,9 +6,8 @@
  * Ownership and lifetime: an amount is a value to copy freely; its digits live in the arena that the call was given and
  * are valid until that is reset. Nothing is freed. (struct money){ 0 } is zero and needs no arena.
  * Errors: only parsing can fail. Out of memory aborts, as in memory.h.
- * Source of the rules: the CRDs' decimal fields, `[-]digits[.digits]` of at most MONEY_DIGITS_MAX digits (the precision of SQL's
- * widest common decimal, so that what we write fits into what people store it in); rounding as invoices do it, half
- * away from zero.
+ * Source of the rules: amounts travel as `[-]digits[.digits]`, of at most MONEY_DIGITS_MAX digits, the precision that the decimal
+ * types of common databases end at; invoices round half away from zero.
  */
 #ifndef TOLLGATE_MONEY_H
 #define TOLLGATE_MONEY_H
