@@ -84,7 +84,7 @@ static const char *obstacle(const struct billingarrangement_inputs *in, enum arr
 	if (!in->account)
 		return arena_printf(arena, "billing account \"%s\" was not found in namespace \"%s\"", account, atom_text(self->meta.ns));
 	if (!owned_by(&self->meta, &self->owners, in->account))
-		return arena_printf(arena, "It was made for an earlier billing account \"%s\", not for the present one.", account);
+		return owner_fault(&self->meta, &self->owners, in->account, arena);
 	if (self->spec.ends_at && self->spec.ends_at <= arrangement_starts_at(self))
 		return "It never applies: spec.endsAt is not after its start.";
 	if (phase == ARRANGEMENT_ENDED || !(other = overlapped(in)))

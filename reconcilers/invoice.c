@@ -132,8 +132,7 @@ static struct verdict fault_of(const struct invoice_inputs *in, enum invoice_pha
 		return (struct verdict){ "AccountNotFound", arena_printf(arena, "billing account \"%s\" was not found in namespace \"%s\"",
 									 account, atom_text(self->meta.ns)) };
 	if (!owned_by(&self->meta, &self->owners, in->account))
-		return (struct verdict){ "OwnerMismatch", arena_printf(arena, "It was made for an earlier billing account \"%s\", not for the present one.",
-								       account) };
+		return (struct verdict){ "OwnerMismatch", owner_fault(&self->meta, &self->owners, in->account, arena) };
 	if (!period || !period->start || !period->end || period->start >= period->end)
 		return (struct verdict){ "PeriodInvalid", "spec.period: start must be before end" };
 	if (phase == INVOICE_PHASE_ABSENT)

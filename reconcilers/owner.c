@@ -27,12 +27,28 @@ enum ownership ownership(const struct object *meta, const struct owner_reference
 			return OWNER_MATCHES;
 		another = true;
 	}
-	return another || meta->created < account->meta.created ? OWNER_OTHER : OWNER_UNSET;
+	if (another)
+		return OWNER_OTHER;
+	return meta->created < account->meta.created ? OWNER_EARLIER : OWNER_UNSET;
 }
 
 bool owned_by(const struct object *meta, const struct owner_references *owners, const struct billingaccount *account)
 {
-	return ownership(meta, owners, account) != OWNER_OTHER;
+	enum ownership verdict = ownership(meta, owners, account);
+
+	return verdict == OWNER_MATCHES || verdict == OWNER_UNSET;
+}
+
+const char *owner_fault(const struct object *meta, const struct owner_references *owners, const struct billingaccount *account,
+			struct arena *arena)
+{
+	const char *name = account->meta.name->text;
+
+	if (ownership(meta, owners, account) == OWNER_OTHER)
+		return arena_printf(arena, "metadata.ownerReferences: it belongs to an earlier billing account \"%s\", not to the present one "
+					   "(another UID)", name);
+	return arena_printf(arena, "It is older than billing account \"%s\" and so may belong to an earlier one of that name; if it does not, "
+				   "delete it and create it again.", name);
 }
 
 bool same_owners(const struct owner_references *a, const struct owner_references *b)

@@ -8,12 +8,18 @@ enum ownership {
 	OWNER_MATCHES = 1, /* an owner reference has the account's UID */
 	OWNER_UNSET,       /* no reference to any account, and made after the account: it is to get one, and counts already */
 	OWNER_OTHER,       /* belongs to another account: one of that name that is gone */
+	OWNER_EARLIER,     /* no reference, but older than the account: it may have been made for a predecessor */
 };
 
 /* meta, owners: of an object that names `account`. */
 enum ownership ownership(const struct object *meta, const struct owner_references *owners, const struct billingaccount *account);
+/* OWNER_MATCHES or OWNER_UNSET. */
 bool owned_by(const struct object *meta, const struct owner_references *owners, const struct billingaccount *account);
 bool same_owners(const struct owner_references *, const struct owner_references *);
+
+/* Why it isn't owned_by() the account, for people, and what to do. */
+const char *owner_fault(const struct object *meta, const struct owner_references *owners, const struct billingaccount *account,
+			struct arena *);
 
 /* The reference that OWNER_UNSET asks for, else NULL; in the arena. */
 const struct owner_reference *owner_wanted(const struct object *meta, const struct owner_references *owners,

@@ -106,7 +106,7 @@ static void an_arrangement_says_why_it_does_not_apply(void **state)
 		int wake_s;
 	} rows[] = {
 		{ "no account", false, &owner, ARRANGEMENT_INVOICE, { 0 }, "billing account \"main\" was not found", 100 },
-		{ "an earlier account's", true, &stranger, ARRANGEMENT_INVOICE, { 0 }, "made for an earlier billing account \"main\"", 100 },
+		{ "an earlier account's", true, &stranger, ARRANGEMENT_INVOICE, { 0 }, "it belongs to an earlier billing account \"main\", not to the present one", 100 },
 		{ "a type of a later version", true, &owner, ARRANGEMENT_TYPE_ABSENT, { 0 }, "spec.type is not Invoice", 100 },
 		{ "another goes before it", true, &owner, ARRANGEMENT_INVOICE, { "first", -200, 50, false, false }, "overlaps arrangement \"first\"", 50 },
 		{ "another will end after it", true, &owner, ARRANGEMENT_INVOICE, { "first", -200, 500, false, false }, "overlaps arrangement \"first\"", 100 },

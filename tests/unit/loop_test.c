@@ -120,16 +120,15 @@ static int64_t drain_at_a_moment(void *context)
 {
 	struct drained *d = context;
 
-	d->at_ms[d->calls] = loop_now();
-	if (d->calls == 0) {
+	d->at_ms[d->calls++] = loop_now();
+	if (d->calls == 1) {
 		loop_wake_at(d->loop, loop_now() + 3600 * 1000);
 		loop_wake_at(d->loop, loop_now() + 60);
-	} else if (d->calls == 1) {
-		return 30;
-	} else {
-		loop_stop(d->loop);
+		return -1;
 	}
-	d->calls++;
+	if (d->calls == 2)
+		return 30; /* not woken again by what is over */
+	loop_stop(d->loop);
 	return -1;
 }
 
@@ -142,6 +141,7 @@ static void drain_runs_at_a_moment_of_the_wall_clock(void **state)
 	loop_run(d.loop);
 	assert_true(d.at_ms[1] - d.at_ms[0] >= 60);
 	assert_true(d.at_ms[1] - d.at_ms[0] < LATE_MS);
+	assert_true(d.at_ms[2] - d.at_ms[1] >= 29);
 	loop_free(d.loop);
 }
 
