@@ -7,7 +7,7 @@ import json
 import re
 import subprocess
 import time
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 GROUP = "billing.miloapis.com"
 FINALIZER = f"{GROUP}/billing-account"
@@ -15,8 +15,10 @@ OUTCOME = f"{GROUP}/sandbox-outcome"
 PROJECT = "resourcemanager.miloapis.com/project-name"
 ORGANIZATION = "resourcemanager.miloapis.com/organization-name"
 PLURALS = {kind: kind.lower() + "s" for kind in
-           ("BillingAccount", "BillingAccountBinding", "PaymentMethod", "ProjectBilling", "Namespace")}
+           ("BillingAccount", "BillingAccountBinding", "BillingArrangement", "Invoice", "PaymentMethod",
+            "ProjectBilling", "Namespace", "ConfigMap")}
 PLURALS["PaymentMethodClass"] = "paymentmethodclasses"
+CORE = {"Namespace", "ConfigMap"}
 TIMEOUT = 20
 
 
@@ -85,12 +87,12 @@ class Client:
 
     @staticmethod
     def path(kind, ns=None, name=None, status=False):
-        root = "/api/v1" if kind == "Namespace" else f"/apis/{GROUP}/v1alpha1"
+        root = "/api/v1" if kind in CORE else f"/apis/{GROUP}/v1alpha1"
         return (root + (f"/namespaces/{ns}" if ns else "") + f"/{PLURALS[kind]}" +
                 (f"/{name}" if name else "") + ("/status" if status else ""))
 
     def create(self, kind, ns, name, spec=None, **metadata):
-        body = {"apiVersion": "v1" if kind == "Namespace" else f"{GROUP}/v1alpha1", "kind": kind,
+        body = {"apiVersion": "v1" if kind in CORE else f"{GROUP}/v1alpha1", "kind": kind,
                 "metadata": {"name": name, **metadata}}
         if spec is not None:
             body["spec"] = spec
@@ -117,8 +119,8 @@ class Client:
     def patch_status(self, kind, ns, name, **status):
         return self.patch(kind, ns, name, {"status": status}, status=True)
 
-    def delete(self, kind, ns, name):
-        return self.request("DELETE", self.path(kind, ns, name))
+    def delete(self, kind, ns, name, **options):
+        return self.request("DELETE", self.path(kind, ns, name), options or None)
 
     def events_since(self, kind, ns, version):
         """What a watch from that resourceVersion shows up to now, as (type, object) in the API server's order."""
@@ -168,6 +170,27 @@ class Client:
 
     def outcome(self, ns, name, outcome):
         self.patch("PaymentMethod", ns, name, {"metadata": {"annotations": {OUTCOME: outcome}}})
+
+    def invoice(self, ns, month="2026-10", account="main", metadata=None, **status):
+        """An invoice of that month; its status is written where there is one."""
+        name = f"{account}-{month}"
+        year, number = map(int, month.split("-"))
+        end = datetime(year + number // 12, number % 12 + 1, 1) - timedelta(seconds=1)
+        self.create("Invoice", ns, name, {"billingAccountRef": {"name": account}, "period": {
+            "start": f"{month}-01T00:00:00Z", "end": end.isoformat() + "Z"}}, **(metadata or {}))
+        if status:
+            self.bill(ns, name, **status)
+        return name
+
+    def bill(self, ns, name, **status):
+        """What becomes of an invoice: status as whoever makes invoices writes it, in EUR unless it says otherwise."""
+        self.patch_status("Invoice", ns, name, **{"currencyCode": "EUR", **status})
+
+    def arrange(self, ns, name="terms", account="main", metadata=None, **spec):
+        """Staff grant an account payment by invoice; from now on and for ever unless spec says otherwise."""
+        self.create("BillingArrangement", ns, name, {"billingAccountRef": {"name": account}, "type": "Invoice", **spec},
+                    **(metadata or {}))
+        return name
 
     def bind(self, ns, project, account="main", name=None):
         """A binding that need not become Active."""
@@ -244,6 +267,16 @@ def next_second():
     """Waits for the clock's next full second: what is created from now on is newer, as the API tells time."""
     now = int(time.time())
     until(lambda: int(time.time()) > now)
+
+
+def ahead(seconds):
+    """A full second of the API's time, that far from now."""
+    return (utc_today() + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def passes(moment):
+    """Waits until that moment of the API has come."""
+    until(lambda: utc_today() >= stamp(moment))
 
 
 def utc_today():
