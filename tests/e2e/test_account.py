@@ -316,3 +316,57 @@ def test_names_of_253_characters_and_any_script(c):
     assert c.get("PaymentMethod", ns, method)["spec"]["displayName"] == "Ж" * 128
     c.outcome(ns, method, "declined")
     c.refused(project, "PaymentMethodNotUsable", method)
+
+
+def test_deletion_says_what_it_waits_for(c, tollgate):
+    ns = c.namespace()
+    c.account(ns)
+    for _ in range(2):
+        c.bound(ns, c.project())
+    c.delete(KIND, ns, "main")
+    until(lambda: ready_message(c, ns).endswith("Deletion waits for 2 active bindings."))
+    until(lambda: any("DeletionBlocked" in line and ns in line for line in tollgate.log().splitlines()))
+
+
+# ------------------------------------------------------------------ closing it
+
+def test_closure_says_what_stands_in_the_way_and_then_comes_about(c):
+    ns, project = c.namespace(), c.project()
+    c.account(ns)
+    binding = c.bound(ns, project)
+    c.invoice(ns, phase="Open", total="5.00")
+    c.patch(KIND, ns, "main", {"spec": {"closureRequested": True}})
+    until(lambda: ready_message(c, ns).endswith(
+        "Closure is requested; it waits for 1 active binding and 1 unpaid invoice (the oldest is main-2026-10)."))
+    assert c.conditions(KIND, ns, "main")[0] == READY
+    c.delete("BillingAccountBinding", ns, binding)
+    until(lambda: ready_message(c, ns).endswith("it waits for 1 unpaid invoice (the oldest is main-2026-10)."))
+    c.patch_status("Invoice", ns, "main-2026-10", phase="Paid")
+    settles(lambda: c.phase(KIND, ns, "main"), "Archived")
+    settles(lambda: c.conditions(KIND, ns, "main")[0], NOT_READY)
+    c.patch(KIND, ns, "main", {"spec": {"closureRequested": False}})
+    settles(lambda: c.get(KIND, ns, "main")["status"]["observedGeneration"], 3)
+    assert c.phase(KIND, ns, "main") == "Archived"
+    late = c.bind(ns, project)
+    settles(lambda: c.standing(ns, late), (None, "False", "AccountNotReady"))
+
+
+def test_suspended_account_is_not_closed(c):
+    ns = c.namespace()
+    c.account(ns)
+    c.patch_status(KIND, ns, "main", phase="Suspended")
+    c.patch(KIND, ns, "main", {"spec": {"closureRequested": True}})
+    until(lambda: "waits for billing staff" in ready_message(c, ns))
+    assert c.phase(KIND, ns, "main") == "Suspended"
+
+
+def test_rename_and_addresses_are_the_owners(c):
+    ns = c.namespace()
+    c.account(ns)
+    address = {"country": "IE", "line1": "1 Main Street", "city": "Dublin"}
+    c.patch(KIND, ns, "main", {"metadata": {"annotations": {"kubernetes.io/display-name": "Überkonto"}},
+                               "spec": {"shippingAddress": address}})
+    settles(lambda: c.get(KIND, ns, "main")["status"]["observedGeneration"], 2)
+    found = c.get(KIND, ns, "main")
+    assert found["spec"]["shippingAddress"] == address
+    assert found["metadata"]["annotations"]["kubernetes.io/display-name"] == "Überkonto"

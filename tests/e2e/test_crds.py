@@ -349,6 +349,79 @@ def test_project_billing_needs_nothing_but_a_name(plane, namespace):
               "billingAccount.namespace: Required value", "--subresource=status")
 
 
+# ------------------------------------------------------------------ Invoice, BillingArrangement
+
+INVOICE = {"billingAccountRef": {"name": "main"}, "period": {"start": "2026-10-01T00:00:00Z", "end": "2026-10-31T23:59:59Z"}}
+TERMS = {"billingAccountRef": {"name": "main"}, "type": "Invoice"}
+
+
+@rows([
+    ("good", {}, None),
+    ("account missing", {"spec.billingAccountRef": ABSENT}, "spec.billingAccountRef: Required value"),
+    ("period missing", {"spec.period": ABSENT}, "spec.period: Required value"),
+    ("period without end", {"spec.period": {"start": "2026-10-01T00:00:00Z"}}, "spec.period.end: Required value"),
+    ("period reversed", {"spec.period": {"start": "2026-11-01T00:00:00Z", "end": "2026-10-01T00:00:00Z"}}, "start must be before end"),
+    ("period empty", {"spec.period": {"start": "2026-10-01T00:00:00Z", "end": "2026-10-01T00:00:00Z"}}, "start must be before end"),
+    ("period no time", {"spec.period": {"start": "October", "end": "2026-10-01T00:00:00Z"}}, "spec.period.start"),
+    ("to be voided", {"spec.voidRequested": True}, None),
+])
+def test_invoice_spec(plane, namespace, changes, refusal):
+    try_create(plane, change(make("Invoice", "main-2026-10", INVOICE, namespace), changes), refusal)
+
+
+AMOUNT = "should match"
+
+
+@pytest.mark.parametrize("status, refusal", [
+    ({"phase": "Open", "currencyCode": "EUR", "total": "119.00", "amountPaid": "0", "amountDue": "-0.5"}, None),
+    ({"total": "9" * 29 + "." + "9" * 9}, None), ({"total": "1e3"}, AMOUNT), ({"total": "NaN"}, AMOUNT), ({"total": "+1"}, AMOUNT),
+    ({"total": "1."}, AMOUNT), ({"total": ".5"}, AMOUNT), ({"total": "1,5"}, AMOUNT), ({"total": ""}, AMOUNT), ({"total": "9" * 40}, AMOUNT),
+    ({"total": 5}, "must be of type string"), ({"phase": "Overdue"}, 'Unsupported value: "Overdue"'),
+    ({"currencyCode": "eur"}, "status.currencyCode"), ({"dueDate": "2027-02-29T00:00:00Z"}, "status.dueDate"),
+    ({"lines": [{"amount": "ten"}]}, "status.lines[0].amount"), ({"attemptCount": -1}, "status.attemptCount"),
+], ids=str)
+def test_invoice_status(plane, namespace, status, refusal):
+    plane.kubectl("-n", namespace, "apply", "-f", "-", input=json.dumps(make("Invoice", "main-2026-10", INVOICE, namespace)))
+    try_patch(plane, namespace, "invoice/main-2026-10", {"status": status}, refusal, "--subresource=status")
+
+
+@pytest.mark.parametrize("spec, refusal", [
+    ({"billingAccountRef": {"name": "other"}}, "billingAccountRef is immutable"),
+    ({"period": {"end": "2026-11-30T23:59:59Z"}}, "period is immutable"), ({"voidRequested": True}, None)], ids=str)
+def test_invoice_is_immutable_but_for_voiding(plane, namespace, spec, refusal):
+    create(plane, make("Invoice", "main-2026-10", INVOICE, namespace))
+    try_patch(plane, namespace, "invoice/main-2026-10", {"spec": spec}, refusal)
+
+
+@rows([
+    ("good", {}, None),
+    ("type missing", {"spec.type": ABSENT}, "spec.type: Required value"),
+    ("another type", {"spec.type": "Prepaid"}, 'Unsupported value: "Prepaid"'),
+    ("ends before it starts", {"spec.startsAt": "2027-01-01T00:00:00Z", "spec.endsAt": "2026-01-01T00:00:00Z"},
+     "endsAt must not be before startsAt"),
+    ("withdrawn", {"spec.startsAt": "2027-01-01T00:00:00Z", "spec.endsAt": "2027-01-01T00:00:00Z"}, None),
+    ("no reason", {"spec.reason": ""}, "spec.reason"),
+    ("91 days", {"spec.invoice": {"netDays": 91}}, "spec.invoice.netDays"),
+    ("90 days", {"spec.invoice": {"netDays": 90}}, None),
+    ("credit limit below zero", {"spec.invoice": {"creditLimit": "-1"}}, "spec.invoice.creditLimit"),
+])
+def test_arrangement_spec(plane, namespace, changes, refusal):
+    try_create(plane, change(make("BillingArrangement", "terms", TERMS, namespace), changes), refusal)
+
+
+@pytest.mark.parametrize("spec, refusal", [
+    ({"billingAccountRef": {"name": "other"}}, "billingAccountRef is immutable"), ({"endsAt": "2090-01-01T00:00:00Z"}, None)], ids=str)
+def test_arrangement_can_be_ended_but_not_moved(plane, namespace, spec, refusal):
+    create(plane, make("BillingArrangement", "terms", TERMS, namespace))
+    try_patch(plane, namespace, "barr/terms", {"spec": spec}, refusal)
+
+
+def test_standard_terms_are_thirty_days(plane, namespace):
+    create(plane, make("BillingArrangement", "terms", TERMS, namespace))
+    stored = json.loads(plane.kubectl("-n", namespace, "get", "barr", "terms", "-o", "json").stdout)
+    assert stored["spec"]["invoice"] == {"netDays": 30}
+
+
 # ------------------------------------------------------------------ what people see
 
 COLUMNS = {
@@ -357,6 +430,8 @@ COLUMNS = {
     "bpm": "NAME ACCOUNT TYPE PHASE REASON AGE",
     "bpmclass": "NAME PROVIDER AGE",
     "pbill": "NAME ACCOUNT ALLOWED REASON AGE",
+    "binv": "NAME ACCOUNT PHASE CATEGORY TOTAL DUE CURRENCY DUEDATE AGE",
+    "barr": "NAME ACCOUNT TYPE PHASE STARTS ENDS AGE",
 }
 
 
@@ -365,6 +440,7 @@ def test_columns_read_well(plane, namespace):
     del pbill["spec"]
     create(plane, pbill, make("BillingAccount", "main", {"currencyCode": "USD"}, namespace),
            make("BillingAccountBinding", "b", BINDING, namespace), make("PaymentMethod", "visa", METHOD, namespace),
+           make("Invoice", "main-2026-10", INVOICE, namespace), make("BillingArrangement", "terms", TERMS, namespace),
            make("PaymentMethodClass", namespace, {"provider": "manual"}))
     set_status(plane, namespace, "bacct/main", {
         "phase": "Ready", "outstandingAmount": "12.50", "linkedProjectsCount": 2,
@@ -375,7 +451,8 @@ def test_columns_read_well(plane, namespace):
     main = plane.kubectl("-n", namespace, "get", "bacct", "--no-headers").stdout.split()
     assert main[:-1] == ["main", "Ready", "USD", "True", "12.50", "2"]
     everything = plane.kubectl("get", "billing", "-A").stdout
-    for what in ("billingaccount", "billingaccountbinding", "paymentmethod", "paymentmethodclass", "projectbilling"):
+    for what in ("billingaccount", "billingaccountbinding", "paymentmethod", "paymentmethodclass", "projectbilling",
+                 "invoice", "billingarrangement"):
         assert f"{what}.billing.miloapis.com/" in everything
 
 
@@ -385,6 +462,8 @@ def test_columns_read_well(plane, namespace):
     ("bbind.spec", "Immutable"),
     ("bpm.status.details.card.expiryMonth", "last day of that month"),
     ("bpmclass.spec.provider", "sandbox"),
+    ("binv.status.dueDate", "PastDue"),
+    ("barr.spec.endsAt", "no longer in force"),
     ("pbill.status.deployAllowed", "May the project deploy?"),
 ])
 def test_explain_helps(plane, path, words):

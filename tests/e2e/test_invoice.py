@@ -48,7 +48,7 @@ def test_settled_one_is_never_past_due(c, org, phase):
 
 
 def test_open_becomes_past_due_by_itself(c, org):
-    due = ahead(2)
+    due = ahead(4)
     bill(c, org, dueDate=due)
     settles(lambda: state(c, org), ("Open", "Upcoming"))
     settles(lambda: state(c, org), ("PastDue", "ActionRequired"))
@@ -134,3 +134,58 @@ def test_settled_cluster_leaves_it_alone(c, org):
     before = versions()
     next_second()
     assert versions() == before
+
+
+def test_only_what_nobody_paid_is_voided(c, org):
+    bill(c, org, "2026-08", phase="Paid", amountPaid="100.00")
+    bill(c, org, "2026-09", amountPaid="1.00")
+    bill(c, org, "2026-10")
+    for month in ("2026-08", "2026-09", "2026-10"):
+        c.patch(KIND, org, f"acme-{month}", {"spec": {"voidRequested": True}})
+    settles(lambda: state(c, org), ("Void", "History"))
+    until(lambda: "cannot be voided: 1.00" in c.condition(KIND, org, "acme-2026-09", "Ready")["message"])
+    assert state(c, org, "acme-2026-09") == ("Open", "Upcoming")
+    assert state(c, org, "acme-2026-08") == ("Paid", "History")
+
+
+def test_newest_is_by_period_and_void_and_phaseless_ones_are_passed_over(c, org):
+    bill(c, org, "2026-09", phase="PastDue")
+    bill(c, org, "2026-08", phase="Paid")           # made later, for an earlier month
+    settles(lambda: invoicing(c, org), ("False", "PastDue"))
+    bill(c, org, "2026-10", phase="Void")
+    c.invoice(org, "2026-11", "acme")
+    settles(lambda: state(c, org), ("Void", "History"))
+    settles(lambda: c.condition(KIND, org, "acme-2026-11", "Ready")["reason"], "PhasePending")
+    assert invoicing(c, org) == ("False", "PastDue")
+    assert account(c, org, "latestInvoiceRef") == {"name": "acme-2026-09"}
+
+
+@pytest.mark.parametrize("phases, wanted", [(["Void", "Void"], ("True", "NoInvoicesYet")), (["Void", None], ("Unknown", "PhasePending"))])
+def test_none_that_counts(c, org, phases, wanted):
+    for month, phase in zip(("2026-09", "2026-10"), phases):
+        c.invoice(org, month, "acme", **({"phase": phase} if phase else {}))
+        settles(lambda: c.condition(KIND, org, f"acme-{month}", "Ready")["reason"], "InvoiceReady" if phase else "PhasePending")
+    settles(lambda: invoicing(c, org), wanted)
+
+
+def test_recreated_account_inherits_nothing(c, org):
+    project = c.project()
+    c.bound(org, project, "acme")
+    c.arrange(org, account="acme")
+    bill(c, org, phase="PastDue")
+    c.allowed(project)
+    settles(lambda: invoicing(c, org), ("False", "PastDue"))
+    for kind, name in ((KIND, "acme-2026-10"), ("BillingArrangement", "terms")):
+        until(lambda: c.get(kind, org, name)["metadata"].get("ownerReferences"))
+    for binding in c.list("BillingAccountBinding", org):
+        c.delete("BillingAccountBinding", org, binding["metadata"]["name"])
+    c.delete(ACCOUNT, org, "acme", propagationPolicy="Orphan")
+    until(lambda: c.find(ACCOUNT, org, "acme") is None)
+    until(lambda: not c.get(KIND, org, "acme-2026-10")["metadata"].get("ownerReferences"))
+    next_second()
+    c.account(org, "acme")
+    c.bound(org, project, "acme")
+    c.refused(project, "PaymentMethodRequired")
+    settles(lambda: invoicing(c, org), ("True", "NoInvoicesYet"))
+    settles(lambda: c.condition(KIND, org, "acme-2026-10", "Ready")["reason"], "OwnerMismatch")
+    until(lambda: "older than billing account" in c.condition("BillingArrangement", org, "terms", "Active")["message"])
