@@ -1,6 +1,7 @@
 /*
  * The currencies that an account can be billed in. Source: ISO 4217, list one (current currencies), as its maintenance
- * agency publishes it; reconcilers/currency.c says what of it is left out. Pure functions of constant data: no errors, nothing to free.
+ * agency publishes it; reconcilers/currency.c says what of it is left out. Pure functions of constant data: no errors,
+ * nothing to free.
  */
 #ifndef TOLLGATE_CURRENCY_H
 #define TOLLGATE_CURRENCY_H

@@ -1,8 +1,9 @@
 /*
- * Owns the table of currencies in use and their minor units. Must not know accounts or amounts. Source: ISO 4217, list one (current
- * currencies), without what nobody is billed in: funds codes (BOV, CHE, CHW, CLF, COU, MXV, USN, UYI, UYW), metals and
- * units of account (XAG, XAU, XDR, ...) and the codes for tests and for no currency (XTS, XXX). The digits are the list's
- * minor units, also where coins of that size are gone (HUF, IDR) or where the real fraction is a fifth (MGA, MRU).
+ * Owns the table of currencies in use and their minor units. Must not know accounts or amounts.
+ * Source: ISO 4217, list one (current currencies), without what nobody is billed in: funds codes (BOV, CHE, CHW, CLF,
+ * COU, MXV, USN, UYI, UYW), metals and units of account (XAG, XAU, XDR, ...) and the codes for tests and for no currency
+ * (XTS, XXX). The digits are the list's minor units, also where coins of that size are gone (HUF, IDR) or where the
+ * real fraction is a fifth (MGA, MRU).
  * Invariant: sorted, since it is searched by halving.
  */
 #include "currency.h"
