@@ -47,7 +47,8 @@ unit: $(UNIT) $(OBJ) ## Unit tests and layers, no cluster
 	@tests/run.py $(LAYERS) $(UNIT) --pytest tests/schema_test.py
 
 test: all $(UNIT) controlplane ## Everything a contributor must pass
-	@tests/run.py $(LAYERS) $(UNIT) --pytest tests/schema_test.py --pytest tests/controlplane --pytest tests/e2e
+	@tests/run.py $(LAYERS) $(UNIT) --pytest tests/schema_test.py --pytest tests/adding_a_kind_test.py \
+		--pytest tests/controlplane --pytest tests/e2e
 
 asan: ## Unit and end-to-end tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory FLAVOUR=asan sanitized

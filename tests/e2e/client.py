@@ -8,17 +8,18 @@ import re
 import subprocess
 import time
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import yaml
 
 GROUP = "billing.miloapis.com"
 FINALIZER = f"{GROUP}/billing-account"
 OUTCOME = f"{GROUP}/sandbox-outcome"
 PROJECT = "resourcemanager.miloapis.com/project-name"
 ORGANIZATION = "resourcemanager.miloapis.com/organization-name"
-PLURALS = {kind: kind.lower() + "s" for kind in
-           ("BillingAccount", "BillingAccountBinding", "BillingArrangement", "Invoice", "PaymentMethod",
-            "ProjectBilling", "Namespace", "ConfigMap")}
-PLURALS["PaymentMethodClass"] = "paymentmethodclasses"
-CORE = {"Namespace", "ConfigMap"}
+CORE = {"Namespace": "namespaces", "ConfigMap": "configmaps"}
+NAMES = [yaml.safe_load(path.read_text())["spec"]["names"] for path in (Path(__file__).parents[2] / "crds").glob("*.yaml")]
+PLURALS = {**CORE, **{names["kind"]: names["plural"] for names in NAMES}}
 TIMEOUT = 20
 
 
