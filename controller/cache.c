@@ -534,6 +534,13 @@ bool cache_is_doubtful(const struct cache *cache, struct key key)
 	return e && e->aside && e->aside->doubtful;
 }
 
+bool view_unsettled(const struct view *view, enum kind_id kind, atom_t ns, atom_t name)
+{
+	const struct entry *e = find(view, (uint8_t)kind, ns, name);
+
+	return e && e->aside && (e->aside->flight == FLYING || e->aside->doubtful);
+}
+
 void cache_provider_answered(struct cache *cache, struct key key, const struct provider_result *result)
 {
 	struct entry *e = find(&cache->view, key.kind, key.ns, key.name);

@@ -106,28 +106,21 @@ bool dispatch_run(struct dispatch *d, int64_t budget_ms)
 	return false; /* full: an answer will wake us */
 }
 
-int64_t dispatch_wait_ms(const struct dispatch *d)
+struct dispatch_wait dispatch_wait(const struct dispatch *d)
 {
 	int64_t now = mono(d), due = queue_next_mono(d->queue);
 	int64_t wait = queue_stats(d->queue, now).depth ? 0 : INT64_MAX;
 	instant_t wall = queue_next_wall(d->queue), wall_now = d->port->now(d->port->self);
 
 	if (!d->open || !writer_has_room(d->writer))
-		return -1;
+		return (struct dispatch_wait){ .ms = -1 };
 	if (due != INT64_MAX && wait)
 		wait = due > now ? due - now : 0;
 	if (wall && wall <= wall_now)
 		wait = 0;
 	if (wait != INT64_MAX && now + wait < d->closed_until)
 		wait = d->closed_until - now;
-	return wait == INT64_MAX ? -1 : wait;
-}
-
-instant_t dispatch_wakes_at(const struct dispatch *d)
-{
-	instant_t wall = queue_next_wall(d->queue);
-
-	return d->open && writer_has_room(d->writer) && wall > d->port->now(d->port->self) ? wall : 0;
+	return (struct dispatch_wait){ .ms = wait == INT64_MAX ? -1 : wait, .wall = wall > wall_now ? wall : 0 };
 }
 
 /* No answer at all says nothing about the key: hold everything for a moment instead of pushing each key into its back-off. */
@@ -156,6 +149,24 @@ static void complain(struct dispatch *d, struct key key, enum write_type type, c
 		 key.ns ? key.ns->text : NULL, "name", key.name->text, "request", write_type_names[type], "error", err->message);
 }
 
+static void wake_now(void *context, struct key key)
+{
+	struct dispatch *d = context;
+
+	queue_add(d->queue, key, PRIORITY_HIGH, mono(d));
+}
+
+/* What was under way is not any more: whoever waited for that, whatever came of it, can go on. */
+static void tell_watchers(struct dispatch *d, struct key key)
+{
+	const struct view *view = cache_view(d->cache);
+	const void *object = view_get(view, key.kind, key.ns, key.name);
+	const struct key_sink sink = { .context = d, .add = wake_now };
+
+	if (object)
+		kinds_wake(view, (enum kind_id)key.kind, object, object, &sink);
+}
+
 void dispatch_finished(void *context, struct key key, enum write_type type, const struct error *err)
 {
 	struct dispatch *d = context;
@@ -182,6 +193,7 @@ void dispatch_finished(void *context, struct key key, enum write_type type, cons
 			least = err->retry_after_ms + (int64_t)(d->port->random(d->port->self) % (uint64_t)(err->retry_after_ms / 4 + 1));
 		queue_retry(d->queue, key, now, least);
 	}
+	tell_watchers(d, key);
 	queue_done(d->queue, key);
 }
 

@@ -38,11 +38,12 @@ void dispatch_init(struct dispatch *, const struct port *, struct cache *, struc
 void dispatch_close(struct dispatch *);
 /* Decides ready keys until none is left, the writer is full, or `budget_ms` have passed. True: there is more to do at once. */
 bool dispatch_run(struct dispatch *, int64_t budget_ms);
-/* When there is something to do at the latest, in milliseconds from now; negative = only when something happens. Moments of the wall
- * clock that are still to come are not in it: */
-int64_t dispatch_wait_ms(const struct dispatch *);
-/* The next of these; 0 = none. */
-instant_t dispatch_wakes_at(const struct dispatch *);
+/* When there is something to do at the latest. */
+struct dispatch_wait {
+	int64_t ms;     /* from now; negative = only when something happens */
+	instant_t wall; /* and at that moment of the wall clock, which has not come yet; 0 = none. Of one look at the clock with ms */
+};
+struct dispatch_wait dispatch_wait(const struct dispatch *);
 /* writer_listener.finished; context is the struct dispatch. */
 void dispatch_finished(void *dispatch, struct key, enum write_type, const struct error *);
 

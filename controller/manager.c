@@ -299,7 +299,9 @@ int64_t manager_drain(struct manager *m)
 	}
 	if (dispatch_run(&m->dispatch, DRAIN_BUDGET_MS))
 		return 0;
-	wait = dispatch_wait_ms(&m->dispatch);
+	struct dispatch_wait next = dispatch_wait(&m->dispatch);
+	m->wakes_at = next.wall;
+	wait = next.ms;
 	for (unsigned k = 0; k < KIND_COUNT; k++)
 		if (informer_due(&m->informers[k]) != INT64_MAX)
 			wait = sooner(wait, informer_due(&m->informers[k]), now);
@@ -310,7 +312,7 @@ int64_t manager_drain(struct manager *m)
 
 instant_t manager_wakes_at(const struct manager *m)
 {
-	return dispatch_wakes_at(&m->dispatch);
+	return m->wakes_at;
 }
 
 void manager_init(struct manager *m, const struct manager_config *config)

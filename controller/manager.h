@@ -38,6 +38,7 @@ struct manager {
 	uint32_t suspected;      /* kinds refused once */
 	uint32_t missing_said, refused_said; /* kinds that have been named so: sets of bits */
 	int64_t started_at, resync_at;
+	instant_t wakes_at;
 	int64_t clock_offset;    /* of the wall clock from the monotonic one: moves when somebody sets it */
 	int64_t unreadable_said_at;
 	bool failed;             /* cannot go on: main exits 1; the reason is logged */
@@ -49,7 +50,7 @@ void manager_start(struct manager *);
 /* Does what is due. Returns when it wants to be called again at the latest, in milliseconds: 0 = at once, negative = only after
  * something has happened on the port. */
 int64_t manager_drain(struct manager *);
-/* And at that moment of the wall clock; 0 = none. */
+/* And at that moment of the wall clock, as of the last drain that did not ask for another at once; 0 = none. */
 instant_t manager_wakes_at(const struct manager *);
 /* No new decisions; requests under way may finish. */
 void manager_stop(struct manager *);

@@ -108,7 +108,8 @@ static int settle(struct job *job, int status, int retry_after_ms, const struct 
 			cache_write_lost(w->cache, job->key);
 			return -1;
 		}
-		if (!cache_write_end(w->cache, job->key, record) && job->type != WRITE_READ)
+		bool going = job->type == WRITE_FINALIZER && ((const struct object *)record)->deleted; /* shown as it was at its end */
+		if (!cache_write_end(w->cache, job->key, record) && job->type != WRITE_READ && !going)
 			return error_set(err, ERROR_INVALID, "the API server took the %s and changed nothing", write_type_names[job->type]);
 		return 0;
 	}
@@ -209,21 +210,20 @@ bool writer_carry_out(struct writer *w, struct key key, const struct outcome *ou
 			return true;
 		}
 	}
+	body = outcome->status ? status_patch(w->codec, kind->resource, self, outcome->status) : NULL;
+	if (body) {
+		start(w, key, WRITE_STATUS, "PATCH", api_object_path(kind->resource, key, "status", &w->arena), "application/merge-patch+json",
+		      body);
+		return true;
+	}
+	/* Last, as it may be refused for good: another manager may hold the field. */
 	if (outcome->owner) {
-		/* No other manager's field is taken over: a list of owners is merged by UID. */
 		const char *path = arena_printf(&w->arena, "%s?fieldManager=tollgate", api_object_path(kind->resource, key, NULL, &w->arena));
 		body = owner_patch(kind->resource, self, outcome->owner);
 		start(w, key, WRITE_OWNER, "PATCH", path, "application/apply-patch+yaml", body);
 		return true;
 	}
-	if (!outcome->status)
-		return false;
-	body = status_patch(w->codec, kind->resource, self, outcome->status);
-	if (!body)
-		return false;
-	start(w, key, WRITE_STATUS, "PATCH", api_object_path(kind->resource, key, "status", &w->arena),
-	      "application/merge-patch+json", body);
-	return true;
+	return false;
 }
 
 void writer_read(struct writer *w, struct key key)

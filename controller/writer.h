@@ -32,7 +32,7 @@ struct writer *writer_new(const struct port *, struct cache *, struct codec *, s
 void writer_free(struct writer *);
 
 bool writer_has_room(const struct writer *);
-/* What one decision needs next, in this order: create or delete, finalizer, owner, status. Starts at most one request; false if nothing
+/* What one decision needs next, in this order: create or delete, finalizer, status, owner. Starts at most one request; false if nothing
  * differs and so nothing needs writing. */
 bool writer_carry_out(struct writer *, struct key, const struct outcome *);
 /* Fetches the object anew. */

@@ -25,5 +25,6 @@ static const struct field owner_fields[] = {
 	FIELD(struct owner_reference, kind, "kind", FIELD_WORD),
 	FIELD(struct owner_reference, name, "name", FIELD_WORD),
 	FIELD(struct owner_reference, uid, "uid", FIELD_WORD),
+	FIELD(struct owner_reference, controller, "controller", FIELD_BOOLEAN),
 };
 const struct shape owner_shape = SHAPE("ownerReference", struct owner_reference, owner_fields);

@@ -16,6 +16,7 @@ struct claim {
 	const struct billingaccountbinding *binding;
 	const struct billingaccount *account; /* NULL if there is none */
 	atom_t organization;                  /* label of the binding's namespace, or NULL */
+	bool unsettled;                       /* a write under way may make it Active (view_unsettled) */
 };
 
 /* All that one project's contest depends on. gather sorts claims by (namespace, name). */
@@ -31,7 +32,7 @@ enum standing {
 	STANDING_WINS = 1,
 	STANDING_SUPERSEDED,       /* a newer eligible sibling wins, or it is history already */
 	STANDING_ACCOUNT_NOT_FOUND,
-	STANDING_ACCOUNT_NOT_READY, /* not Ready, or being deleted */
+	STANDING_ACCOUNT_NOT_READY, /* not Ready, or to be deleted or closed */
 	STANDING_OTHER_ORGANIZATION,
 	STANDING_CLAIMED_ELSEWHERE, /* another namespace holds the project; or rebind is Reject and one is Active */
 	STANDING_LEAVING,           /* the binding itself is being deleted and was never Active */

@@ -100,7 +100,7 @@ static bool read_fraction(struct reader *in, int *ms)
 	int digits = 0;
 
 	*ms = 0;
-	if (!read_mark(in, '.', '.'))
+	if (!read_mark(in, '.', ',')) /* RFC 3339 has no comma, but ISO 8601 has, and the API server takes both */
 		return true;
 	for (; in->at < in->end && *in->at >= '0' && *in->at <= '9'; in->at++, digits++)
 		if (digits < 3)

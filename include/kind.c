@@ -9,7 +9,7 @@ void kinds_wake(const struct view *view, enum kind_id kind, const void *old, con
 {
 	const struct object *any = new ? new : old;
 
-	if (kinds[kind].reconciler->run)
+	if (old != new && kinds[kind].reconciler->run)
 		key_sink_add(sink, kind, any->ns, any->name);
 	for (unsigned k = 0; k < KIND_COUNT; k++) {
 		const struct reconciler *dependent = kinds[k].reconciler;

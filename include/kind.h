@@ -12,7 +12,8 @@ struct kind {
 
 extern const struct kind kinds[KIND_COUNT];
 
-/* An object was added (old NULL), changed or deleted (new NULL): wakes its own key, then whatever says that it watches this kind. */
+/* An object was added (old NULL), changed or deleted (new NULL): wakes its own key, then whatever says that it watches this kind. Or a
+ * request about it has ended (old == new): wakes only those who watch. */
 void kinds_wake(const struct view *, enum kind_id, const void *old, const void *new, const struct key_sink *);
 
 #endif

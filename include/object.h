@@ -61,6 +61,7 @@ struct conditions {
 /* metav1.OwnerReference. A kind that looks at its owners keeps them beside its struct object. */
 struct owner_reference {
 	const char *api_version, *kind, *name, *uid;
+	enum tristate controller;
 };
 
 struct owner_references {

@@ -73,7 +73,8 @@ struct index_key {
 
 /* What a kind's decisions depend on beyond its own object, declared by the kind that depends: so a new kind changes no other.
  * `moved` is told of each add (old NULL), delete (new NULL) and update of a `source`, and wakes those keys of its own kind whose
- * decision may differ now: of both the old and the new object's. The view already shows the new state. */
+ * decision may differ now: of both the old and the new object's. The view already shows the new state. old == new: nothing changed, but
+ * a request of ours about the object has ended, and who waited for that (view_unsettled) can go on. */
 struct watch_rule {
 	enum kind_id source;
 	void (*moved)(const struct view *, const void *old, const void *new, const struct key_sink *);

@@ -26,6 +26,10 @@ const void *entry_object(const struct entry *);
 /* Every object of a kind; for rare changes only (an organization label moves), as it costs the whole kind. */
 void view_each(const struct view *, enum kind_id, void (*visit)(void *context, const void *object), void *context);
 
+/* Is a request of ours about this object under way, or lost without an answer? Then it may be about to become what its record does not
+ * show. When that ends, watch rules are told with old and new the same. */
+bool view_unsettled(const struct view *, enum kind_id, atom_t ns, atom_t name);
+
 const struct settings *view_settings(const struct view *);
 
 /* The last answer of a payment provider for this method (provider.h), or NULL when none has been asked since start. */

@@ -41,10 +41,20 @@ static bool is_alnum(char c)
 	return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') || (unsigned char)c >= 0x80;
 }
 
+/* Characters, not bytes: the schema counts so too, and what it lets pass must not be refused here. */
+static size_t characters(const char *text, size_t len)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++)
+		n += ((unsigned char)text[i] & 0xC0) != 0x80;
+	return n;
+}
+
 /* dot-atom of RFC 5322: atoms of allowed characters, joined by single dots. */
 static bool is_local_part(const char *text, size_t len)
 {
-	if (!len || len > EMAIL_LOCAL_MAX || text[len - 1] == '.')
+	if (!len || characters(text, len) > EMAIL_LOCAL_MAX || text[len - 1] == '.')
 		return false;
 	for (size_t i = 0; i < len; i++) {
 		if (text[i] == '.' && (!i || text[i - 1] == '.'))
@@ -79,7 +89,7 @@ static bool is_email(const char *text)
 {
 	const char *at = text ? strrchr(text, '@') : NULL;
 
-	return at && strlen(text) <= EMAIL_MAX && is_local_part(text, (size_t)(at - text)) && is_host(at + 1);
+	return at && characters(text, strlen(text)) <= EMAIL_MAX && is_local_part(text, (size_t)(at - text)) && is_host(at + 1);
 }
 
 static const char *contact_fault(const struct contact_info *contact, struct arena *arena)

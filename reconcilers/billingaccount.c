@@ -45,7 +45,7 @@ static const char *closure_obstacle(const struct facts *facts)
 	if (in->n_active)
 		bindings = arena_printf(facts->arena, "%zu active binding%s", in->n_active, plural(in->n_active));
 	else if (in->n_unsettled)
-		bindings = arena_printf(facts->arena, "%zu new binding%s", in->n_unsettled, plural(in->n_unsettled));
+		bindings = arena_printf(facts->arena, "%zu binding%s under way", in->n_unsettled, plural(in->n_unsettled));
 	if (invoicing->n_unpaid)
 		invoices = arena_printf(facts->arena, "%zu unpaid invoice%s (the oldest is %s)", invoicing->n_unpaid,
 					plural(invoicing->n_unpaid), invoicing->unpaid->meta.name->text);
@@ -111,6 +111,10 @@ static struct verdict invoicing_ready(const struct facts *facts)
 		verdict = (struct verdict){ CONDITION_UNKNOWN, "PhasePending", NULL };
 		verdict.message = arena_printf(facts->arena, "invoice %s has no phase yet", invoicing->pending->meta.name->text);
 	}
+	if (invoicing->n_past_due && verdict.status != CONDITION_FALSE)
+		verdict.message = arena_printf(facts->arena, "%s; %zu older invoice%s past due (the oldest is %s)", verdict.message,
+					       invoicing->n_past_due, invoicing->n_past_due == 1 ? " is" : "s are",
+					       invoicing->past_due->meta.name->text);
 	if (invoicing->n_left_out)
 		verdict.message = arena_printf(facts->arena, "%s; outstandingAmount leaves out %zu invoice%s that cannot be counted: %s: %s",
 					       verdict.message, invoicing->n_left_out, plural(invoicing->n_left_out),
@@ -281,8 +285,8 @@ struct outcome billingaccount_reconcile(const struct billingaccount_inputs *in, 
 	};
 }
 
-/* Bindings that may become Active although none shows it yet: their write may be on its way. One that is to be deleted must hear
- * that from each; for one that is to be closed it is enough that each has been looked at. */
+/* Bindings that may become Active although they do not show it yet, because their write may be on its way. What is decided from now on
+ * knows that the account is to be deleted or closed. */
 static size_t count_unsettled(const struct view *view, const struct billingaccount *self)
 {
 	struct postings bindings = view_find(view, KIND_BINDING, BINDING_BY_ACCOUNT, self->meta.ns, self->meta.name);
@@ -290,10 +294,8 @@ static size_t count_unsettled(const struct view *view, const struct billingaccou
 
 	for (size_t i = 0; i < bindings.n; i++) {
 		const struct billingaccountbinding *binding = entry_object(bindings.items[i]);
-		if (self->meta.deleted)
-			n += !binding_gave_up(binding);
-		else
-			n += binding->status.phase == BINDING_PHASE_ABSENT && !binding->status.conditions.n && !binding->meta.deleted;
+		n += binding->status.phase == BINDING_PHASE_ABSENT &&
+		     view_unsettled(view, KIND_BINDING, binding->meta.ns, binding->meta.name);
 	}
 	return n;
 }
@@ -336,6 +338,7 @@ bool account_looks_the_same(const struct billingaccount *old, const struct billi
 
 	return old && new && same_object(&old->meta, &new->meta) && account_phase(old) == account_phase(new) &&
 	       !old->meta.deleted == !new->meta.deleted && old->spec.default_payment_method == new->spec.default_payment_method &&
+	       old->spec.closure_requested == new->spec.closure_requested &&
 	       same_text(before ? before->reason : NULL, after ? after->reason : NULL);
 }
 

@@ -12,8 +12,6 @@
 #include "payment.h"
 #include "wake.h"
 
-#define BEING_DELETED "is being deleted"
-
 static const char *const bound_reasons[] = {
 	[STANDING_WINS] = "SuccessfulBinding",
 	[STANDING_SUPERSEDED] = "Superseded",
@@ -38,28 +36,19 @@ static bool shows(const struct billingaccountbinding *binding, enum standing sta
 	       !strcmp(bound->reason, bound_reasons[standing]);
 }
 
-bool binding_gave_up(const struct billingaccountbinding *binding)
-{
-	if (binding->status.phase != BINDING_PHASE_ABSENT)
-		return binding->status.phase == BINDING_SUPERSEDED;
-	if (binding->meta.deleted || shows(binding, STANDING_OTHER_ORGANIZATION))
-		return true;
-	return shows(binding, STANDING_ACCOUNT_NOT_READY) && bound_condition(binding)->message &&
-	       strstr(bound_condition(binding)->message, BEING_DELETED);
-}
-
 /*
- * The winner goes last: it becomes Active only when every sibling shows that it knows its place. A sibling that does not
- * may have a write under way that makes it Active, decided before the winner was seen. Each sibling's write wakes us.
+ * The winner goes last: it becomes Active only when every sibling shows that it knows its place, and has no write under way that
+ * was decided when its place was another. A sibling that shows nothing may have one from before a restart: what it writes now is a
+ * new version, which that write would not fit any more. Each sibling's change wakes us, and each end of a write.
  */
 static bool others_settled(const struct contest *contest, const struct claim *winner)
 {
 	for (size_t i = 0; i < contest->n_claims; i++) {
 		const struct claim *other = &contest->claims[i];
 		enum standing standing = contest_judge(contest, winner, other);
-		if (other == winner || standing == STANDING_LEAVING || other->binding->status.phase == BINDING_SUPERSEDED)
+		if (other == winner || other->binding->status.phase == BINDING_SUPERSEDED)
 			continue;
-		if (!shows(other->binding, standing))
+		if (other->unsettled || (standing != STANDING_LEAVING && !shows(other->binding, standing)))
 			return false;
 	}
 	return true;
@@ -73,7 +62,9 @@ const char *claim_obstacle(const struct claim *claim, struct arena *arena)
 		return arena_printf(arena, "billing account \"%s\" was not found in namespace \"%s\"", account,
 				    claim->binding->meta.ns->text);
 	if (claim->account->meta.deleted)
-		return arena_printf(arena, "billing account \"%s\" " BEING_DELETED, account);
+		return arena_printf(arena, "billing account \"%s\" is being deleted", account);
+	if (account_phase(claim->account) == ACCOUNT_READY)
+		return arena_printf(arena, "billing account \"%s\" is to be closed (spec.closureRequested) and takes no new binding", account);
 	return arena_printf(arena, "billing account \"%s\" is not ready (current phase: %s)", account,
 			    account_phase_name(account_phase(claim->account)));
 }
@@ -238,12 +229,28 @@ static bool same_bound(const struct billingaccountbinding *old, const struct bil
 				   same_text(before->message, after->message));
 }
 
+/* Not itself: its own next turn is the queue's to choose, or a write that is always refused would be repeated without a pause. */
+static void wake_waiting(const struct view *view, const struct key_sink *sink, const struct billingaccountbinding *settled)
+{
+	struct postings siblings = view_find(view, KIND_BINDING, BINDING_BY_PROJECT, NULL, settled->spec.project);
+
+	for (size_t i = 0; i < siblings.n; i++) {
+		const struct billingaccountbinding *other = entry_object(siblings.items[i]);
+		if (other != settled && other->status.phase == BINDING_PHASE_ABSENT)
+			key_sink_add(sink, KIND_BINDING, other->meta.ns, other->meta.name);
+	}
+}
+
 static void sibling_moved(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
 {
 	const struct billingaccountbinding *old = before, *new = after;
 
-	if (claim_looks_the_same(old, new) && same_bound(old, new))
+	if (old != new && claim_looks_the_same(old, new) && same_bound(old, new))
 		return;
+	if (old == new) {
+		wake_waiting(view, sink, new);
+		return;
+	}
 	if (old)
 		wake_bindings(view, sink, old->spec.project);
 	if (new && (!old || old->spec.project != new->spec.project))

@@ -18,10 +18,6 @@ struct outcome billingaccountbinding_reconcile(const struct billingaccountbindin
 /* Why an account can't take this claim on, for people: ACCOUNT_NOT_FOUND and ACCOUNT_NOT_READY only. */
 const char *claim_obstacle(const struct claim *, struct arena *);
 
-/* Has it put down in its status that it won't become Active, its account being deleted or for good? The account's
- * finalizer waits for this: an Active phase may be on its way to the API server while the cache shows none yet. */
-bool binding_gave_up(const struct billingaccountbinding *);
-
 /* For watch rules; either may be NULL. Does a contest read the same of it? */
 bool claim_looks_the_same(const struct billingaccountbinding *old, const struct billingaccountbinding *new);
 

@@ -86,7 +86,7 @@ static const char *obstacle(const struct billingarrangement_inputs *in, enum arr
 	if (!owned_by(&self->meta, &self->owners, in->account))
 		return owner_fault(&self->meta, &self->owners, in->account, arena);
 	if (self->spec.ends_at && self->spec.ends_at <= arrangement_starts_at(self))
-		return "It never applies: spec.endsAt is not after its start.";
+		return "Withdrawn: it never applies, because spec.endsAt is not after its start.";
 	if (phase == ARRANGEMENT_ENDED || !(other = overlapped(in)))
 		return NULL;
 	*until = arrangement_turns_at(other, in->now);

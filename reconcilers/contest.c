@@ -54,7 +54,8 @@ static enum standing bar(const struct contest *contest, const struct claim *clai
 		return 0;
 	if (!claim->account)
 		return STANDING_ACCOUNT_NOT_FOUND;
-	if (claim->account->meta.deleted || account_phase(claim->account) != ACCOUNT_READY)
+	if (claim->account->meta.deleted || account_phase(claim->account) != ACCOUNT_READY ||
+	    claim->account->spec.closure_requested == YES)
 		return STANDING_ACCOUNT_NOT_READY;
 	return 0;
 }
@@ -240,6 +241,7 @@ struct contest contest_gather(const struct view *view, atom_t project, struct ar
 			.binding = binding,
 			.account = account ? view_get(view, KIND_BILLINGACCOUNT, binding->meta.ns, account) : NULL,
 			.organization = namespace ? namespace->organization : NULL,
+			.unsettled = view_unsettled(view, KIND_BINDING, binding->meta.ns, binding->meta.name),
 		};
 	}
 	sort_claims(claims, bindings.n);

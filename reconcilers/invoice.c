@@ -5,9 +5,13 @@
  */
 #include "invoice_inputs.h"
 
+#include <string.h>
+
 #include "condition.h"
 #include "owner.h"
 #include "wake.h"
+
+#define FELL_DUE "The invoice fell due at "
 
 const char *invoice_phase_name(enum invoice_phase phase)
 {
@@ -23,9 +27,22 @@ static bool nothing_paid(const struct invoice *invoice)
 {
 	const char *text = invoice->status.amount_paid;
 
-	while (text && (*text == '0' || *text == '.'))
+	while (text && (*text == '-' || *text == '0' || *text == '.'))
 		text++;
 	return !text || !*text;
+}
+
+/* What Ready says of an invoice that time has moved, and so how we know it again: PastDue may also be its writer's word. */
+static bool moved_by_time(const struct invoice *invoice)
+{
+	const struct condition *ready = condition_find(&invoice->status.conditions, "Ready");
+	char due[INSTANT_TEXT_SIZE];
+	size_t len = sizeof(FELL_DUE) - 1;
+
+	if (!ready || !ready->message || strncmp(ready->message, FELL_DUE, len) != 0)
+		return false;
+	instant_format(invoice->status.due_date, due);
+	return !strncmp(ready->message + len, due, strlen(due));
 }
 
 enum invoice_phase invoice_phase(const struct invoice *invoice, instant_t now)
@@ -37,6 +54,8 @@ enum invoice_phase invoice_phase(const struct invoice *invoice, instant_t now)
 		return phase;
 	if (invoice->spec.void_requested == YES && nothing_paid(invoice))
 		return INVOICE_VOID;
+	if (phase == INVOICE_PAST_DUE && !over && moved_by_time(invoice))
+		return INVOICE_OPEN; /* by a clock that was ahead, and has been set back */
 	return phase == INVOICE_OPEN && over ? INVOICE_PAST_DUE : phase;
 }
 
@@ -62,7 +81,7 @@ static const char *read_amount(const char *field, const char *text, struct money
 	*out = (struct money){ 0 };
 	const char *why = text ? money_parse(text, out, arena) : NULL;
 
-	return why ? arena_printf(arena, "status.%s: \"%.64s\" %s", field, text, why) : NULL;
+	return why ? arena_printf(arena, "status.%s: \"%s\" %s", field, text, why) : NULL;
 }
 
 /* Every amount that is there must be one, also those that are not counted. */
@@ -92,7 +111,7 @@ static const char *currency_fault(const struct invoice *invoice, const struct bi
 		return "it has no status.currencyCode";
 	if (same_text(currency, account->spec.currency_code))
 		return NULL;
-	return arena_printf(arena, "status.currencyCode: %.16s is not the currency of billing account \"%s\", which is %s", currency,
+	return arena_printf(arena, "status.currencyCode: %s is not the currency of billing account \"%s\", which is %s", currency,
 			    account->meta.name->text, account->spec.currency_code ? account->spec.currency_code : "not set");
 }
 
@@ -148,7 +167,7 @@ static struct verdict fault_of(const struct invoice_inputs *in, enum invoice_pha
 	return (struct verdict){ 0 };
 }
 
-static const char *message(const struct invoice *self, enum invoice_phase phase, struct arena *arena)
+static const char *message(const struct invoice *self, enum invoice_phase phase, instant_t now, struct arena *arena)
 {
 	char text[INSTANT_TEXT_SIZE];
 	instant_t due = self->status.due_date;
@@ -158,7 +177,11 @@ static const char *message(const struct invoice *self, enum invoice_phase phase,
 				    invoice_phase_name(phase), self->status.amount_paid ? self->status.amount_paid : "it");
 	if (due && phase == INVOICE_OPEN)
 		return arena_printf(arena, "The invoice is open and due at %s.", instant_format(due, text));
-	if (due && phase == INVOICE_PAST_DUE)
+	if (phase == INVOICE_OPEN)
+		return "The invoice is open. It has no dueDate, so it does not fall due.";
+	if (due && phase == INVOICE_PAST_DUE && (self->status.phase == INVOICE_OPEN || moved_by_time(self)))
+		return arena_printf(arena, FELL_DUE "%s and is not paid.", instant_format(due, text));
+	if (due && due <= now && phase == INVOICE_PAST_DUE)
 		return arena_printf(arena, "The invoice is past due since %s.", instant_format(due, text));
 	return arena_printf(arena, "The invoice is %s.", invoice_phase_name(phase));
 }
@@ -176,7 +199,7 @@ struct outcome invoice_reconcile(const struct invoice_inputs *in, struct arena *
 		.type = "Ready",
 		.status = fault.reason ? CONDITION_FALSE : CONDITION_TRUE,
 		.reason = fault.reason ? fault.reason : "InvoiceReady",
-		.message = fault.reason ? fault.message : message(self, phase, arena),
+		.message = fault.reason ? fault.message : message(self, phase, in->now, arena),
 		.observed_generation = self->meta.generation,
 	};
 

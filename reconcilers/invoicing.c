@@ -34,21 +34,45 @@ struct tally {
 	struct arena *arena;
 };
 
-static void add_to_sum(struct tally *tally, const struct invoice *invoice)
+static void leave_out(struct tally *tally, const struct invoice *invoice, const char *fault)
 {
 	struct invoicing_verdict *verdict = &tally->verdict;
-	struct money due;
-	const char *fault = invoice_amount_due(invoice, tally->account, &due, tally->arena);
 
-	if (!fault) {
-		tally->sum = money_add(tally->sum, due, tally->arena);
-		return;
-	}
 	verdict->n_left_out++;
 	if (!verdict->left_out || newer(invoice, verdict->left_out)) {
 		verdict->left_out = invoice;
 		verdict->left_out_fault = fault;
 	}
+}
+
+static void add_to_sum(struct tally *tally, const struct invoice *invoice)
+{
+	struct money due;
+	const char *fault = invoice_amount_due(invoice, tally->account, &due, tally->arena);
+
+	if (fault)
+		leave_out(tally, invoice, fault);
+	else
+		tally->sum = money_add(tally->sum, due, tally->arena);
+}
+
+static void keep_oldest(const struct invoice **kept, const struct invoice *invoice)
+{
+	if (!*kept || newer(*kept, invoice))
+		*kept = invoice;
+}
+
+/* Made while this account was there, for another one: somebody got its owner wrong, or wants a debt out of sight. */
+static void count_foreign(struct tally *tally, const struct invoice *invoice)
+{
+	const struct object *meta = &invoice->meta;
+	enum invoice_phase phase = invoice_phase(invoice, tally->now);
+
+	if (meta->created < tally->account->meta.created || phase == INVOICE_PAID || phase == INVOICE_VOID)
+		return;
+	tally->verdict.n_unpaid++;
+	keep_oldest(&tally->verdict.unpaid, invoice);
+	leave_out(tally, invoice, owner_fault(meta, &invoice->owners, tally->account, tally->arena));
 }
 
 static void count(struct tally *tally, const struct invoice *invoice)
@@ -60,8 +84,7 @@ static void count(struct tally *tally, const struct invoice *invoice)
 		return;
 	if (phase != INVOICE_PAID) {
 		verdict->n_unpaid++;
-		if (!verdict->unpaid || newer(verdict->unpaid, invoice))
-			verdict->unpaid = invoice;
+		keep_oldest(&verdict->unpaid, invoice);
 	}
 	if (phase == INVOICE_PHASE_ABSENT) {
 		if (!verdict->pending || newer(invoice, verdict->pending))
@@ -71,6 +94,10 @@ static void count(struct tally *tally, const struct invoice *invoice)
 	if (!verdict->latest || newer(invoice, verdict->latest)) {
 		verdict->latest = invoice;
 		verdict->phase = phase;
+	}
+	if (phase == INVOICE_PAST_DUE) {
+		verdict->n_past_due++;
+		keep_oldest(&verdict->past_due, invoice);
 	}
 	verdict->n_action_required += invoice_category(invoice, tally->now) == INVOICE_ACTION_REQUIRED;
 	if (phase == INVOICE_OPEN)
@@ -88,6 +115,8 @@ struct invoicing_verdict invoicing_judge(const struct billingaccount *account, c
 	for (size_t i = 0; i < n; i++)
 		if (owned_by(&invoices[i]->meta, &invoices[i]->owners, account))
 			count(&tally, invoices[i]);
+		else
+			count_foreign(&tally, invoices[i]);
 	if (digits >= 0)
 		tally.verdict.outstanding = money_format(money_round(tally.sum, (unsigned)digits, arena), (unsigned)digits, arena);
 	return tally.verdict;

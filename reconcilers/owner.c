@@ -18,16 +18,20 @@ static bool names_an_account(const struct owner_reference *ref)
 
 enum ownership ownership(const struct object *meta, const struct owner_references *owners, const struct billingaccount *account)
 {
-	bool another = false;
+	bool wrong = false;
 
 	for (size_t i = 0; i < owners->n; i++) {
-		if (!names_an_account(&owners->items[i]))
+		const struct owner_reference *ref = &owners->items[i];
+		bool same_uid = same_text(ref->uid, account->meta.uid);
+		if (!names_an_account(ref)) {
+			wrong |= same_uid;
 			continue;
-		if (same_text(owners->items[i].uid, account->meta.uid))
+		}
+		if (same_uid && ref->controller != YES && same_text(ref->name, account->meta.name->text))
 			return OWNER_MATCHES;
-		another = true;
+		wrong = true;
 	}
-	if (another)
+	if (wrong)
 		return OWNER_OTHER;
 	return meta->created < account->meta.created ? OWNER_EARLIER : OWNER_UNSET;
 }
@@ -45,8 +49,8 @@ const char *owner_fault(const struct object *meta, const struct owner_references
 	const char *name = account->meta.name->text;
 
 	if (ownership(meta, owners, account) == OWNER_OTHER)
-		return arena_printf(arena, "metadata.ownerReferences: it belongs to an earlier billing account \"%s\", not to the present one "
-					   "(another UID)", name);
+		return arena_printf(arena, "metadata.ownerReferences: it belongs to another billing account, or to \"%s\" in a wrong way (the kind, the "
+					   "name and the UID must be the present account's, and controller must not be true)", name);
 	return arena_printf(arena, "It is older than billing account \"%s\" and so may belong to an earlier one of that name; if it does not, "
 				   "delete it and create it again.", name);
 }
@@ -56,7 +60,9 @@ bool same_owners(const struct owner_references *a, const struct owner_references
 	if (a->n != b->n)
 		return false;
 	for (size_t i = 0; i < a->n; i++)
-		if (!same_text(a->items[i].uid, b->items[i].uid) || !same_text(a->items[i].kind, b->items[i].kind))
+		if (!same_text(a->items[i].uid, b->items[i].uid) || !same_text(a->items[i].kind, b->items[i].kind) ||
+		    !same_text(a->items[i].name, b->items[i].name) || !same_text(a->items[i].api_version, b->items[i].api_version) ||
+		    a->items[i].controller != b->items[i].controller)
 			return false;
 	return true;
 }

@@ -5,9 +5,9 @@
 #include "billingaccount.h"
 
 enum ownership {
-	OWNER_MATCHES = 1, /* an owner reference has the account's UID */
+	OWNER_MATCHES = 1, /* an owner reference has the account's kind, name and UID, and is no controller's */
 	OWNER_UNSET,       /* no reference to any account, and made after the account: it is to get one, and counts already */
-	OWNER_OTHER,       /* belongs to another account: one of that name that is gone */
+	OWNER_OTHER,       /* belongs to another account, as one of that name that is gone, or has a reference that is wrong */
 	OWNER_EARLIER,     /* no reference, but older than the account: it may have been made for a predecessor */
 };
 

@@ -377,7 +377,7 @@ static void a_requested_closure_says_what_it_waits_for(void **state)
 		{ "it pays for a project", YES, ACCOUNT_READY, "EUR", 1, 0, { 0 }, ACCOUNT_READY,
 		  "Billing account is ready. Closure is requested; it waits for 1 active binding." },
 		{ "a binding has just been made", YES, ACCOUNT_READY, "EUR", 0, 1, { 0 }, ACCOUNT_READY,
-		  "Billing account is ready. Closure is requested; it waits for 1 new binding." },
+		  "Billing account is ready. Closure is requested; it waits for 1 binding under way." },
 		{ "it owes something", YES, ACCOUNT_READY, "EUR", 0, 0, { INVOICE_OPEN }, ACCOUNT_READY,
 		  "Billing account is ready. Closure is requested; it waits for 1 unpaid invoice (the oldest is i0)." },
 		{ "both", YES, ACCOUNT_READY, "EUR", 2, 0, { INVOICE_PAST_DUE, INVOICE_OPEN }, ACCOUNT_READY,
@@ -389,7 +389,7 @@ static void a_requested_closure_says_what_it_waits_for(void **state)
 		  "Billing account is in Archived phase." },
 	};
 	static const struct billing_period period = { NOW - 60 * DAY, NOW - 30 * DAY };
-	static const struct owner_reference owner = { "billing.miloapis.com/v1alpha1", "BillingAccount", "main", "uid-1" };
+	static const struct owner_reference owner = { "billing.miloapis.com/v1alpha1", "BillingAccount", "main", "uid-1", UNSET };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {

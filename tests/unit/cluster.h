@@ -401,6 +401,15 @@ static void add_owner(struct stored *s, const char *text)
 	json_decref(patch);
 }
 
+static void tell_watchers(struct cluster *c, struct key key)
+{
+	const void *object = view_get(cache_view(c->cache), key.kind, key.ns, key.name);
+	struct key_sink sink = { .context = c, .add = cluster_dirty };
+
+	if (object)
+		kinds_wake(cache_view(c->cache), (enum kind_id)key.kind, object, object, &sink);
+}
+
 /* The server takes or refuses the i-th write under way, and its answer arrives. */
 static void answer(struct cluster *c, size_t i)
 {
@@ -416,6 +425,7 @@ static void answer(struct cluster *c, size_t i)
 		flight_close(&flight); /* 404 or 409: decide again on what the watch brings */
 		cache_write_end(c->cache, flight.key, NULL);
 		cluster_dirty(c, flight.key);
+		tell_watchers(c, flight.key);
 		return;
 	} else if (flight.delete) {
 		server_remove(c, s);
@@ -434,6 +444,7 @@ static void answer(struct cluster *c, size_t i)
 	char *text = s ? json_dumps(s->object, 0) : NULL;
 	cache_write_end(c->cache, flight.key, text ? decode(c, flight.key.kind, text) : NULL);
 	free(text);
+	tell_watchers(c, flight.key);
 }
 
 /* One step chosen at random. False when nothing is left to do. */

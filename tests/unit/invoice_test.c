@@ -9,7 +9,7 @@
 
 #define UID "uid-1" /* of every object that named() makes */
 
-static const struct owner_reference owner = { "billing.miloapis.com/v1alpha1", "BillingAccount", "main", UID };
+static const struct owner_reference owner = { "billing.miloapis.com/v1alpha1", "BillingAccount", "main", UID, UNSET };
 static const struct billing_period october = { NOW - 52 * DAY, NOW - 21 * DAY };
 
 static struct invoice invoice_of(const char *name, enum invoice_phase phase)
@@ -51,6 +51,7 @@ static void phases_follow_writer_time_and_requests(void **state)
 		{ "past due, to be voided, nothing paid", INVOICE_PAST_DUE, -5, YES, "0.00", 0, INVOICE_VOID, INVOICE_HISTORY },
 		{ "without a phase, to be voided", INVOICE_PHASE_ABSENT, 0, YES, NULL, 0, INVOICE_VOID, INVOICE_HISTORY },
 		{ "to be voided, but paid in part", INVOICE_OPEN, 60, YES, "0.01", 0, INVOICE_OPEN, INVOICE_UPCOMING },
+		{ "to be voided, minus nothing paid", INVOICE_OPEN, 60, YES, "-0.00", 0, INVOICE_VOID, INVOICE_HISTORY },
 		{ "to be voided, but nobody knows what was paid", INVOICE_OPEN, 60, YES, "some", 0, INVOICE_OPEN, INVOICE_UPCOMING },
 	};
 
@@ -78,13 +79,43 @@ static void phases_follow_writer_time_and_requests(void **state)
 	assert_null(invoice_reconcile(&gone, &test_arena).status);
 }
 
+/* Time moved it, and the clock was wrong: it goes back with it. Its writer's word stays. */
+static void a_clock_that_is_set_back_takes_back_what_it_moved(void **state)
+{
+	struct billingaccount account = ready_account("acme", "main", NULL);
+	struct invoice invoice = invoice_of("main-2026-10", INVOICE_OPEN);
+	struct invoice_inputs in = { .now = NOW + 30 * DAY, .self = &invoice, .account = &account };
+
+	(void)state;
+	invoice.status.due_date = NOW + 8 * DAY;
+	invoice.status = *(const struct invoice_status *)invoice_reconcile(&in, &test_arena).status;
+	assert_int_equal(invoice.status.phase, INVOICE_PAST_DUE);
+	in.now += DAY;
+	assert_true(status_equal(&invoice_resource, invoice_reconcile(&in, &test_arena).status, &invoice.status));
+	in.now = NOW;
+	struct outcome outcome = invoice_reconcile(&in, &test_arena);
+	invoice.status = *(const struct invoice_status *)outcome.status;
+	assert_int_equal(invoice.status.phase, INVOICE_OPEN);
+	assert_int_equal(outcome.wake_at, invoice.status.due_date);
+	invoice.status.phase = INVOICE_PAST_DUE; /* somebody says so */
+	assert_int_equal(((const struct invoice_status *)invoice_reconcile(&in, &test_arena).status)->phase, INVOICE_PAST_DUE);
+	in.now = NOW + 30 * DAY; /* moved by time, then put off by its writer, who leaves the phase */
+	invoice.status.phase = INVOICE_OPEN;
+	invoice.status = *(const struct invoice_status *)invoice_reconcile(&in, &test_arena).status;
+	invoice.status.due_date = NOW + 60 * DAY;
+	assert_int_equal(((const struct invoice_status *)invoice_reconcile(&in, &test_arena).status)->phase, INVOICE_PAST_DUE);
+}
+
 /* ---- what is wrong with one ---- */
 
 static void ready_says_what_is_wrong(void **state)
 {
 	static const struct billing_period reversed = { NOW, NOW - 1 }, empty = { NOW, NOW };
-	static const struct owner_reference stranger = { "billing.miloapis.com/v1alpha1", "BillingAccount", "main", "uid-0" };
-	static const struct owner_reference others[] = { { "v1", "ConfigMap", "main", UID }, { "billing.miloapis.com/v1alpha1", "BillingAccount", "main", UID } };
+	static const struct owner_reference stranger = { "billing.miloapis.com/v1alpha1", "BillingAccount", "main", "uid-0", UNSET };
+	static const struct owner_reference renamed = { "billing.miloapis.com/v1alpha1", "BillingAccount", "other", UID, UNSET };
+	static const struct owner_reference controlled = { "billing.miloapis.com/v1alpha1", "BillingAccount", "main", UID, YES };
+	static const struct owner_reference disguised = { "v1", "ConfigMap", "main", UID, UNSET };
+	static const struct owner_reference others[] = { { "v1", "ConfigMap", "main", "uid-9", UNSET }, { "billing.miloapis.com/v1alpha1", "BillingAccount", "main", UID, NO } };
 	const struct {
 		const char *rule;
 		bool has_account;
@@ -95,13 +126,16 @@ static void ready_says_what_is_wrong(void **state)
 		const char *reason; /* InvoiceReady is True, all else False */
 		const char *message;
 	} rows[] = {
-		{ "all right", true, { 1, &owner }, &october, INVOICE_OPEN, "EUR", "1.00", NULL, NULL, "InvoiceReady", "The invoice is Open." },
+		{ "all right", true, { 1, &owner }, &october, INVOICE_OPEN, "EUR", "1.00", NULL, NULL, "InvoiceReady", "The invoice is open. It has no dueDate" },
 		{ "its owner is the second", true, { 2, others }, &october, INVOICE_PAID, "EUR", NULL, "1", "1", "InvoiceReady", "Paid" },
 		{ "no owner yet, made after the account", true, { 0 }, &october, INVOICE_OPEN, "EUR", "1.00", NULL, NULL, "InvoiceReady", "" },
 		{ "no account", false, { 1, &owner }, &october, INVOICE_OPEN, "EUR", "1", NULL, NULL, "AccountNotFound",
 		  "billing account \"main\" was not found in namespace \"acme\"" },
 		{ "an earlier account's", true, { 1, &stranger }, &october, INVOICE_OPEN, "EUR", "1", NULL, NULL, "OwnerMismatch",
-		  "earlier billing account \"main\"" },
+		  "metadata.ownerReferences: it belongs to another billing account" },
+		{ "its owner has another name", true, { 1, &renamed }, &october, INVOICE_OPEN, "EUR", "1", NULL, NULL, "OwnerMismatch", "wrong way" },
+		{ "its owner is its controller", true, { 1, &controlled }, &october, INVOICE_OPEN, "EUR", "1", NULL, NULL, "OwnerMismatch", "wrong way" },
+		{ "another kind has the account's UID", true, { 1, &disguised }, &october, INVOICE_OPEN, "EUR", "1", NULL, NULL, "OwnerMismatch", "wrong way" },
 		{ "period reversed", true, { 1, &owner }, &reversed, INVOICE_OPEN, "EUR", "1", NULL, NULL, "PeriodInvalid", "start must be before end" },
 		{ "period empty", true, { 1, &owner }, &empty, INVOICE_OPEN, "EUR", "1", NULL, NULL, "PeriodInvalid", "" },
 		{ "period missing", true, { 1, &owner }, NULL, INVOICE_OPEN, "EUR", "1", NULL, NULL, "PeriodInvalid", "" },
@@ -172,7 +206,7 @@ struct entry_of_row {
 
 static void invoices_are_summed_up_in_any_order(void **state)
 {
-	static const struct owner_reference stranger = { "billing.miloapis.com/v1alpha1", "BillingAccount", "main", "uid-0" };
+	static const struct owner_reference stranger = { "billing.miloapis.com/v1alpha1", "BillingAccount", "main", "uid-0", UNSET };
 	static const struct {
 		const char *rule;
 		struct entry_of_row invoices[INVOICES_MAX];
@@ -210,9 +244,12 @@ static void invoices_are_summed_up_in_any_order(void **state)
 		{ "amounts that are none are left out, and the newest is said",
 		  { { "a", INVOICE_OPEN, 1, 0, "EUR", "1e3" }, { "b", INVOICE_OPEN, 2, 0, "EUR" } }, CONDITION_TRUE, "Current",
 		  "leaves out 2 invoices that cannot be counted: b: it has neither", "b", "0.00", 0, 0 },
-		{ "another account's of the same name does not count",
+		{ "another owner's does not count, but is named",
 		  { { "a", INVOICE_PAST_DUE, 2, -60, "EUR", "1", .stranger = true }, { "b", INVOICE_PAID, 1 } }, CONDITION_TRUE, "Current",
-		  "invoice b is paid", "b", "0.00", 0, 0 },
+		  "invoice b is paid; outstandingAmount leaves out 1 invoice that cannot be counted: a: metadata.ownerReferences", "b", "0.00", 0, 0 },
+		{ "the newest is fine, and older ones are past due",
+		  { { "a", INVOICE_PAST_DUE, 1, -60, "EUR", "1" }, { "b", INVOICE_OPEN, 2, -60, "EUR", "2" }, { "c", INVOICE_PAID, 3 } }, CONDITION_TRUE,
+		  "Current", "invoice c is paid; 2 older invoices are past due (the oldest is a)", "c", "3.00", 2, 0 },
 	};
 	static const struct account_status nothing = { .linked_projects_count = INTEGER_ABSENT };
 
@@ -353,6 +390,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(phases_follow_writer_time_and_requests),
+		cmocka_unit_test(a_clock_that_is_set_back_takes_back_what_it_moved),
 		cmocka_unit_test(ready_says_what_is_wrong),
 		cmocka_unit_test(a_refused_void_is_explained),
 		cmocka_unit_test(invoices_are_summed_up_in_any_order),

@@ -8,7 +8,7 @@
 #include "gate.h"
 
 enum { SEATS_MAX = 8 };
-enum account_state { READY = 0, MISSING, PROVISIONING, SUSPENDED, ARCHIVED, DELETING };
+enum account_state { READY = 0, MISSING, PROVISIONING, SUSPENDED, ARCHIVED, DELETING, CLOSING };
 
 /* Times are seconds after NOW - 1000 s; 0 = unset. */
 struct seat {
@@ -46,6 +46,8 @@ static void sit(struct table *table, size_t i, const struct seat *seat)
 		account->status.phase = ACCOUNT_SUSPENDED;
 	if (seat->account == ARCHIVED)
 		account->status.phase = ACCOUNT_ARCHIVED;
+	if (seat->account == CLOSING)
+		account->spec.closure_requested = YES;
 	if (seat->account == DELETING)
 		account->meta.deleted = NOW;
 	*binding = binding_of(seat->ns, seat->name, name, "web");
