@@ -15,7 +15,7 @@
 
 enum { WRITE_TIMEOUT_MS = 30000 };
 
-const char *const write_type_names[WRITE_TYPES] = { "read", "create", "delete", "finalizer", "owner", "status" };
+const char *const write_type_names[WRITE_TYPES] = { "read", "create", "delete", "finalizer", "owner", "labels", "status" };
 
 struct job {
 	struct writer *writer;
@@ -209,6 +209,11 @@ bool writer_carry_out(struct writer *w, struct key key, const struct outcome *ou
 			      "application/json-patch+json", body);
 			return true;
 		}
+	}
+	if (outcome->n_marks) {
+		body = marks_patch(self, outcome->marks, outcome->n_marks);
+		start(w, key, WRITE_MARKS, "PATCH", api_object_path(kind->resource, key, NULL, &w->arena), "application/merge-patch+json", body);
+		return true;
 	}
 	body = outcome->status ? status_patch(w->codec, kind->resource, self, outcome->status) : NULL;
 	if (body) {

@@ -9,7 +9,7 @@
 #include "log.h"
 #include "port.h"
 
-enum write_type { WRITE_READ = 0 /* fetch a doubtful object */, WRITE_CREATE, WRITE_DELETE, WRITE_FINALIZER, WRITE_OWNER, WRITE_STATUS, WRITE_TYPES };
+enum write_type { WRITE_READ = 0 /* fetch a doubtful object */, WRITE_CREATE, WRITE_DELETE, WRITE_FINALIZER, WRITE_OWNER, WRITE_MARKS, WRITE_STATUS, WRITE_TYPES };
 extern const char *const write_type_names[WRITE_TYPES];
 
 struct writer_listener {
@@ -32,7 +32,7 @@ struct writer *writer_new(const struct port *, struct cache *, struct codec *, s
 void writer_free(struct writer *);
 
 bool writer_has_room(const struct writer *);
-/* What one decision needs next, in this order: create or delete, finalizer, status, owner. Starts at most one request; false if nothing
+/* What one decision needs next, in this order: create or delete, finalizer, labels, status, owner. Starts at most one request; false if nothing
  * differs and so nothing needs writing. */
 bool writer_carry_out(struct writer *, struct key, const struct outcome *);
 /* Fetches the object anew. */

@@ -162,6 +162,21 @@ char *owner_patch(const struct resource *resource, const void *record, const str
 				       owner->api_version, "kind", owner->kind, "name", owner->name, "uid", owner->uid)));
 }
 
+char *marks_patch(const void *record, const struct mark *marks, size_t n)
+{
+	const struct object *meta = record;
+	json_t *metadata = built(json_pack("{s:s,s:s}", "resourceVersion", meta->resource_version, "uid", meta->uid));
+
+	for (size_t i = 0; i < n; i++) {
+		const char *member = marks[i].type == MARK_LABEL ? "labels" : "annotations";
+		if (!json_object_get(metadata, member))
+			json_object_set_new(metadata, member, json_object());
+		json_object_set_new(json_object_get(metadata, member), marks[i].key,
+				    marks[i].value ? encode_text(marks[i].value) : json_null());
+	}
+	return printed(built(json_pack("{s:o}", "metadata", metadata)));
+}
+
 char *delete_body(const char *uid)
 {
 	return printed(

@@ -37,6 +37,8 @@ char *object_body(const struct resource *, struct key);
 char *finalizer_patch(const void *record, const char *finalizer, bool add);
 /* A server-side apply of one owner reference, guarded by the version that was looked at; other owners stay. malloc'ed. */
 char *owner_patch(const struct resource *, const void *record, const struct owner_reference *);
+/* A merge patch of labels and annotations, guarded by the version that was looked at. malloc'ed. */
+char *marks_patch(const void *record, const struct mark *, size_t n);
 /* The body of a DELETE with a UID precondition. malloc'ed. */
 char *delete_body(const char *uid);
 

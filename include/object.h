@@ -69,6 +69,13 @@ struct owner_references {
 	const struct owner_reference *items;
 };
 
+/* A label or annotation of an object, as it is to be. */
+struct mark {
+	enum { MARK_LABEL = 1, MARK_ANNOTATION } type;
+	const char *key;
+	const char *value; /* NULL = take it away */
+};
+
 bool object_has_finalizer(const struct object *, const char *finalizer);
 
 #endif

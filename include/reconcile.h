@@ -38,6 +38,8 @@ struct outcome {
 	const void *status;           /* desired, the kind's status struct; NULL = leave alone */
 	enum finalizer finalizer;     /* of reconciler->finalizer */
 	const struct owner_reference *owner; /* to be added to the object's owners, not as controller; NULL = leave alone */
+	const struct mark *marks;     /* that differ from what is there; others stay */
+	size_t n_marks;
 	const struct effect *effects; /* in order, before the status */
 	size_t n_effects;
 	instant_t wake_at;            /* 0 = only a change wakes this key */

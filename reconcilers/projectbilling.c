@@ -5,15 +5,9 @@
  */
 #include "projectbilling_inputs.h"
 
-#include <string.h>
-
 #include "billingaccountbinding_inputs.h"
 #include "condition.h"
-#include "contest.h"
-#include "payment.h"
 #include "wake.h"
-
-#define NO_BINDING "billing account required before deploy"
 
 static const struct effect create = { .type = EFFECT_CREATE }, remove_it = { .type = EFFECT_DELETE };
 
@@ -33,37 +27,6 @@ static bool is_object_name(const char *name)
 	}
 }
 
-static bool newer(const struct billingaccountbinding *a, const struct billingaccountbinding *b)
-{
-	if (a->meta.created != b->meta.created)
-		return a->meta.created > b->meta.created;
-	int order = strcmp(a->meta.name->text, b->meta.name->text);
-	return order ? order > 0 : strcmp(a->meta.ns->text, b->meta.ns->text) > 0;
-}
-
-/* Nobody pays. Where someone tried, say what is in the way: of the newest that may be named, else without names. */
-static const char *no_binding_message(const struct contest *contest, struct arena *arena)
-{
-	const struct claim *tried = NULL;
-	bool foreign = false;
-
-	for (size_t i = 0; i < contest->n_claims; i++) {
-		const struct claim *claim = &contest->claims[i];
-		enum standing standing = contest_judge(contest, NULL, claim);
-		foreign |= standing == STANDING_OTHER_ORGANIZATION;
-		if (standing != STANDING_ACCOUNT_NOT_FOUND && standing != STANDING_ACCOUNT_NOT_READY)
-			continue;
-		if (!tried || newer(claim->binding, tried->binding))
-			tried = claim;
-	}
-	if (tried)
-		return arena_printf(arena, NO_BINDING ": binding \"%s\" in \"%s\": %s", tried->binding->meta.name->text,
-				    tried->binding->meta.ns->text, claim_obstacle(tried, arena));
-	if (foreign)
-		return NO_BINDING ": a binding was made from another organization than the project's";
-	return NO_BINDING;
-}
-
 static const struct object_ref *reference(atom_t ns, atom_t name, struct arena *arena)
 {
 	struct object_ref *ref = arena_new(arena, struct object_ref);
@@ -76,20 +39,16 @@ static const struct object_ref *reference(atom_t ns, atom_t name, struct arena *
 static struct outcome judge(const struct projectbilling_inputs *in, struct arena *arena)
 {
 	const struct projectbilling *self = in->self;
-	const struct claim *winner = contest_winner(&in->contest);
+	struct project_verdict verdict = project_judge(&in->facts, in->now, arena);
+	struct deploy_verdict deploy = verdict.deploy;
 	struct projectbilling_status *status = arena_copy(arena, &self->status, sizeof(self->status));
-	struct deploy_verdict deploy = { .reason = DEPLOY_NO_BINDING };
 
 	status->billing_account = NULL;
 	status->binding = NULL;
-	if (winner) {
-		const struct billingaccountbinding *binding = winner->binding;
+	if (verdict.winner) {
+		const struct billingaccountbinding *binding = verdict.winner->binding;
 		status->billing_account = reference(binding->meta.ns, binding->spec.account, arena);
 		status->binding = reference(binding->meta.ns, binding->meta.name, arena);
-		deploy = deploy_judge(binding->spec.account, winner->account, &in->means[winner - in->contest.claims], in->now,
-				      arena);
-	} else {
-		deploy.message = no_binding_message(&in->contest, arena);
 	}
 
 	bool allowed = deploy.reason == DEPLOY_ALLOWED;
@@ -129,14 +88,7 @@ struct projectbilling_inputs projectbilling_gather(const struct view *view, stru
 
 	if (!in.self || !in.namespace || in.namespace->project != key.name)
 		return in;
-	in.contest = contest_gather(view, key.name, arena);
-	struct payment_means *means = arena_array(arena, struct payment_means, in.contest.n_claims);
-	for (size_t i = 0; i < in.contest.n_claims; i++) {
-		const struct claim *claim = &in.contest.claims[i];
-		if (claim->binding->status.phase != BINDING_SUPERSEDED)
-			means[i] = payment_gather(view, claim->account, arena);
-	}
-	in.means = means;
+	in.facts = project_gather(view, key.name, arena);
 	return in;
 }
 

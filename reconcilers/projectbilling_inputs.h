@@ -2,8 +2,8 @@
 #ifndef TOLLGATE_PROJECTBILLING_INPUTS_H
 #define TOLLGATE_PROJECTBILLING_INPUTS_H
 
-#include "gate.h"
 #include "namespace.h"
+#include "project.h"
 #include "projectbilling.h"
 #include "reconcile.h"
 
@@ -12,8 +12,7 @@ struct projectbilling_inputs {
 	atom_t project;                     /* the key's name */
 	const struct projectbilling *self;  /* NULL while there is none */
 	const struct namespace *namespace;  /* NULL once gone */
-	struct contest contest;
-	const struct payment_means *means;  /* for each claim, of its account; empty for history */
+	struct project_facts facts;
 };
 
 struct projectbilling_inputs projectbilling_gather(const struct view *, struct key, instant_t now, struct arena *);

@@ -29,6 +29,7 @@ void wake_gates(const struct view *view, const struct key_sink *sink, atom_t pro
 	struct postings namespaces = view_find(view, KIND_NAMESPACE, NAMESPACE_BY_PROJECT, NULL, project);
 	for (size_t i = 0; i < namespaces.n; i++) {
 		const struct namespace *namespace = entry_object(namespaces.items[i]);
+		key_sink_add(sink, KIND_NAMESPACE, NULL, namespace->meta.name);
 		key_sink_add(sink, KIND_PROJECTBILLING, namespace->meta.name, project);
 	}
 }

@@ -9,7 +9,7 @@ bool same_object(const struct object *old, const struct object *new);
 /* NULL is equal to NULL alone. */
 bool same_text(const char *a, const char *b);
 
-/* The ProjectBilling in each of the project's namespaces. */
+/* Each of the project's namespaces, and the ProjectBilling in it. */
 void wake_gates(const struct view *, const struct key_sink *, atom_t project);
 /* All bindings of the project but history. */
 void wake_bindings(const struct view *, const struct key_sink *, atom_t project);

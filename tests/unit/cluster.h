@@ -23,7 +23,7 @@ struct stored {
 
 struct flight {
 	struct key key;
-	char *patch, *owner;           /* of status, or NULL */
+	char *patch, *owner, *marks;           /* of status, or NULL */
 	enum finalizer finalizer;
 	bool create, delete;
 	char version[32], uid[32]; /* of the object it was decided on */
@@ -100,6 +100,7 @@ static void flight_close(struct flight *flight)
 {
 	free(flight->patch);
 	free(flight->owner);
+	free(flight->marks);
 }
 
 MAYBE_UNUSED static void cluster_close(struct cluster *c)
@@ -364,12 +365,14 @@ static bool decide(struct cluster *c, size_t i)
 		flight.patch = status_patch(c->codec, kinds[key.kind].resource, record, outcome.status);
 	if (record && outcome.owner)
 		flight.owner = owner_patch(kinds[key.kind].resource, record, outcome.owner);
+	if (record && outcome.n_marks)
+		flight.marks = marks_patch(record, outcome.marks, outcome.n_marks);
 	if (record) {
 		snprintf(flight.version, sizeof(flight.version), "%s", record->resource_version);
 		snprintf(flight.uid, sizeof(flight.uid), "%s", record->uid);
 	}
 	arena_reset(&c->arena);
-	if (!flight.patch && !flight.owner && !flight.create && !flight.delete && flight.finalizer == FINALIZER_KEEP)
+	if (!flight.patch && !flight.owner && !flight.marks && !flight.create && !flight.delete && flight.finalizer == FINALIZER_KEEP)
 		return true;
 	cache_write_begin(c->cache, key);
 	c->flights[c->n_flights++] = flight;
@@ -435,6 +438,12 @@ static void answer(struct cluster *c, size_t i)
 			change_finalizers(s, flight.finalizer);
 		if (flight.owner)
 			add_owner(s, flight.owner);
+		if (flight.marks) {
+			json_t *marks = json_loads(flight.marks, 0, NULL);
+			json_object_del(json_object_get(marks, "metadata"), "resourceVersion");
+			merge_patch(s->object, marks);
+			json_decref(marks);
+		}
 		member_merge(s->object, "status", json_object_get(patch, "status"));
 		json_decref(patch);
 		server_commit(c, s);

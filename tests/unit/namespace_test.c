@@ -1,6 +1,7 @@
 /*
- * Namespace: who is woken when a project's or an organization's label moves, and who sleeps on.
+ * Namespace: who is woken when a label of a project or an organization moves, and the mark of the deploy gate.
  */
+#include "../../reconcilers/namespace_inputs.h"
 #include "cluster.h"
 
 enum { WEB_GATE = 1, API_GATE = 2, BINDING = 4, FOREIGN = 8, TWIN_GATE = 16 };
@@ -69,7 +70,8 @@ static void a_namespace_that_comes_or_goes_wakes_its_gate(void **state)
 	put_namespace(&c, "third", "web", NULL);
 	deliver(&c, KIND_NAMESPACE);
 	assert_true(is_woken(&c, KIND_PROJECTBILLING, "third", "web"));
-	assert_int_equal(c.n_dirty, 1); /* without an organization it changes nothing for bindings */
+	assert_true(is_woken(&c, KIND_NAMESPACE, NULL, "third"));
+	assert_int_equal(c.n_dirty, 2); /* without an organization it changes nothing for bindings */
 	settle(&c);
 	delete(&c, KIND_NAMESPACE, NULL, "third");
 	deliver(&c, KIND_NAMESPACE);
@@ -81,10 +83,102 @@ static void a_namespace_that_comes_or_goes_wakes_its_gate(void **state)
 	cluster_close(&c);
 }
 
-static void nothing_is_ever_decided_for_a_namespace(void **state)
+/* ---- the mark ---- */
+
+static void expect_marks(const struct cluster *c, const char *ns, const char *deploy, const char *message)
 {
+	const struct namespace *namespace = get(c, KIND_NAMESPACE, NULL, ns);
+
+	assert_int_equal(!namespace->deploy, !deploy);
+	if (deploy)
+		assert_string_equal(namespace->deploy, deploy);
+	assert_int_equal(!namespace->deploy_message, !message);
+	if (message)
+		assert_string_equal(namespace->deploy_message, message);
+}
+
+static void a_projects_namespaces_are_marked_and_no_others(void **state)
+{
+	for (uint64_t seed = 1; seed <= 40; seed++) {
+		uint64_t random = seed;
+		struct cluster c;
+		(void)state;
+		cluster_init(&c);
+		put_namespace(&c, "web-ns", "web", NULL);
+		put_namespace(&c, "web-too", "web", NULL);
+		put_namespace(&c, "odd", "My_Project", NULL); /* can have no ProjectBilling */
+		put_namespace(&c, "plain", NULL, NULL);
+		settle_at_random(&c, &random);
+		expect_marks(&c, "web-ns", "blocked", "billing account required before deploy");
+		expect_marks(&c, "odd", "blocked", "billing account required before deploy");
+		expect_marks(&c, "plain", NULL, NULL);
+		put_class(&c, "cards", "sandbox");
+		put_account(&c, "acme", "main", NULL);
+		put_binding(&c, "acme", "b", "main", "web");
+		settle_at_random(&c, &random);
+		expect_marks(&c, "web-ns", "blocked", "payment method required before deploy");
+		put_account(&c, "acme", "main", "visa");
+		put_method(&c, "acme", "visa", "main", "cards");
+		settle_at_random(&c, &random);
+		expect_marks(&c, "web-ns", "allowed", NULL);
+		expect_marks(&c, "web-too", "allowed", NULL);
+		apply(&c, KIND_BILLINGACCOUNT, "acme", "main", "{'status':{'phase':'Suspended'}}");
+		settle_at_random(&c, &random);
+		expect_marks(&c, "web-ns", "blocked", "billing account \"main\" is suspended (current phase: Suspended)");
+		restart(&c);
+		assert_int_equal(settle(&c), 0);
+		put_namespace(&c, "web-ns", NULL, NULL);
+		settle_at_random(&c, &random);
+		expect_marks(&c, "web-ns", NULL, NULL);
+		expect_marks(&c, "web-too", "blocked", "billing account \"main\" is suspended (current phase: Suspended)");
+		cluster_close(&c);
+	}
+}
+
+static void a_mark_moved_by_hand_is_put_right(void **state)
+{
+	struct cluster c;
+
 	(void)state;
-	assert_null(namespace_reconciler.run);
+	cluster_init(&c);
+	put_namespace(&c, "web-ns", "web", NULL);
+	settle(&c);
+	apply(&c, KIND_NAMESPACE, NULL, "web-ns",
+	      "{'metadata':{'labels':{'billing.miloapis.com/deploy':'allowed','a':'b'},'annotations':{'c':'d'}}}");
+	settle(&c);
+	expect_marks(&c, "web-ns", "blocked", "billing account required before deploy");
+	json_t *meta = json_object_get(server_find(&c, key_of(KIND_NAMESPACE, NULL, "web-ns"))->object, "metadata");
+	assert_string_equal(json_string_value(json_object_get(json_object_get(meta, "labels"), "a")), "b"); /* others' stay */
+	assert_string_equal(json_string_value(json_object_get(json_object_get(meta, "annotations"), "c")), "d");
+	cluster_close(&c);
+}
+
+/* A policy's message must be one line and not too long, or the API server says something of its own. */
+static void a_message_fits_a_policy(void **state)
+{
+	char long_text[3000];
+	struct namespace self = { .meta = named(NULL, "web-ns"), .project = word("web") };
+	struct billingaccountbinding binding = binding_of("acme", "b", "main", "web");
+	struct billingaccount account = ready_account("acme", "main", "visa");
+	struct paymentmethod method = method_of("acme", "visa", "main", METHOD_FAILED);
+	struct claim claim = { .binding = &binding, .account = &account };
+	struct payment_means means = { .method = &method };
+	struct namespace_inputs in = { .now = NOW, .self = &self, .facts = { .contest = { .claims = &claim, .n_claims = 1 }, .means = &means } };
+
+	(void)state;
+	method.status.failure_message = "The bank\nsaid\tno";
+	struct outcome outcome = namespace_reconcile(&in, &test_arena);
+	assert_int_equal(outcome.n_marks, 2);
+	assert_string_equal(outcome.marks[1].value, "payment method \"visa\" cannot be used: The bank said no");
+	for (size_t i = 0; i + 2 < sizeof(long_text); i += 2)
+		memcpy(long_text + i, "\xc3\xa9", 3);
+	method.status.failure_message = long_text;
+	outcome = namespace_reconcile(&in, &test_arena);
+	size_t len = strlen(outcome.marks[1].value);
+	assert_true(len <= 1024 && len > 1000);
+	assert_int_equal((unsigned char)outcome.marks[1].value[len - 1], 0xa9); /* no half character */
+	self.meta.deleted = NOW;
+	assert_int_equal(namespace_reconcile(&in, &test_arena).n_marks, 0);
 }
 
 int main(void)
@@ -92,7 +186,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_whom_a_label_concerns_is_woken),
 		cmocka_unit_test(a_namespace_that_comes_or_goes_wakes_its_gate),
-		cmocka_unit_test(nothing_is_ever_decided_for_a_namespace),
+		cmocka_unit_test(a_projects_namespaces_are_marked_and_no_others),
+		cmocka_unit_test(a_mark_moved_by_hand_is_put_right),
+		cmocka_unit_test(a_message_fits_a_policy),
 	};
 
 	arena_init(&test_arena);

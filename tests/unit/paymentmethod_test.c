@@ -283,7 +283,7 @@ static void only_what_makes_it_usable_wakes_accounts_and_gates(void **state)
 		assert_int_equal(is_woken(&c, KIND_BILLINGACCOUNT, "acme", "main"), changes[i].woken);
 		assert_int_equal(is_woken(&c, KIND_BINDING, "acme", "b"), changes[i].woken);
 		assert_int_equal(is_woken(&c, KIND_PROJECTBILLING, "web-ns", "web"), changes[i].woken);
-		assert_int_equal(c.n_dirty, changes[i].woken ? 4 : 1);
+		assert_int_equal(c.n_dirty, changes[i].woken ? 5 : 1);
 		settle(&c);
 	}
 	cluster_close(&c);

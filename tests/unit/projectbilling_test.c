@@ -109,11 +109,11 @@ static void it_says_who_pays_and_why_not_and_then_rests(void **state)
 		struct namespace namespace = project_namespace("web");
 		struct projectbilling self = { .meta = named("web-ns", "web") };
 		struct projectbilling_inputs in = { .now = NOW, .project = word("web"), .self = &self, .namespace = &namespace,
-						    .means = means };
+						    .facts.means = means };
 		struct table table;
 		rule(rows[i].rule);
 		seat_all(&table, rows[i].seats, rows[i].organization, rows[i].rebind);
-		in.contest = table.contest;
+		in.facts.contest = table.contest;
 		const struct projectbilling_status *status = projectbilling_reconcile(&in, &test_arena).status;
 		const struct condition *condition = expect_condition(&status->conditions, 0, "DeployAllowed", CONDITION_FALSE, rows[i].reason);
 		assert_int_equal(status->conditions.n, 1);
