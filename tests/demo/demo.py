@@ -26,6 +26,7 @@ TERMINAL = sys.stdin.isatty() and sys.stdout.isatty()
 COLOUR = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 SECONDS = 30
 GATE = "kubectl get projectbilling -n shop -o wide"
+DEPLOY = "kubectl create deployment web --image=registry.example/web -n shop"
 BINDINGS = "kubectl get billingaccountbinding -n acme"
 
 # Title, what happens, and commands, each with what its output has to show (a regular expression) in the end.
@@ -42,6 +43,7 @@ STORY = [
         ("kubectl apply -f deploy/samples/binding.yaml", "billingaccountbinding.*/shop-1 created"),
         (BINDINGS, r"shop-1.* Active"),
         (GATE, r"shop +main +false +PaymentMethodRequired +payment method required before deploy"),
+        (DEPLOY, "denied request: payment method required before deploy"),
     ]),
     ("A card", "The sandbox provider accepts it. A card is not used before it is somebody's choice.", [
         ("kubectl apply -f deploy/samples/card.yaml", "paymentmethod.*/visa created"),
@@ -51,11 +53,13 @@ STORY = [
         ("kubectl patch billingaccount main -n acme --type=merge "
          """-p '{"spec":{"defaultPaymentMethodRef":{"name":"visa"}}}'""", "patched"),
         (GATE, r"shop +main +true +Allowed"),
+        (DEPLOY, "deployment.apps/web created"),
     ]),
     ("The card declines", "The provider reports it, here through an annotation. The refusal says why.", [
         ("kubectl annotate paymentmethod visa -n acme billing.miloapis.com/sandbox-outcome=declined", "annotated"),
         ("kubectl get paymentmethod -n acme", r"visa.* Failed"),
         (GATE, r"shop +main +false +PaymentMethodNotUsable +.*visa.*declined"),
+        ("kubectl scale deployment web -n shop --replicas=2", "denied request: payment method .*visa.* cannot be used"),
     ]),
     ("Another account takes over", "The newest binding wins. The first one is history, and stays as such.", [
         ("kubectl apply -f deploy/samples/takeover.yaml", "billingaccountbinding.*/shop-2 created"),
@@ -101,11 +105,12 @@ def run(command, env):
 
 
 def show(command, wanted, env):
-    """Echoes a command and its output. A `get` is asked again until it shows what is wanted."""
+    """Echoes a command and its output. What may take a moment to show what is wanted is asked again."""
     say(paint("1;36", "$ ") + paint("1", command))
     deadline = time.monotonic() + SECONDS
     output = run(command, env)
-    while not re.search(wanted, output) and command.startswith("kubectl get") and time.monotonic() < deadline:
+    may_wait = command.startswith(("kubectl get", DEPLOY, "kubectl scale"))
+    while not re.search(wanted, output) and may_wait and time.monotonic() < deadline:
         time.sleep(0.2)
         output = run(command, env)
     say(output)
@@ -142,6 +147,7 @@ def demo(folder):
     say(paint("2", "Starting a control plane, and Tollgate beside it under its service account ..."))
     with Plane(Path(folder) / "plane") as plane:
         install(plane)
+        plane.kubectl("apply", "-k", ROOT / "deploy" / "gate")
         plane.kubectl("apply", "-f", ROOT / "deploy" / "samples" / "classes.yaml")
         with Tollgate(plane, folder, "--enable-sandbox-provider") as tollgate:
             say()
@@ -157,7 +163,7 @@ def demo(folder):
                 end_quietly()
     say(paint("1;32", "The story went as told.") + " Everything is stopped again.")
     if plane.external:
-        say("What it applied stays in the cluster of TOLLGATE_KUBECONFIG: deploy/base, deploy/samples.")
+        say("What it applied stays in the cluster of TOLLGATE_KUBECONFIG: deploy/base, deploy/gate, deploy/samples.")
     return 0
 
 
