@@ -11,7 +11,6 @@
 #include "invoice_inputs.h"
 #include "invoicing.h"
 #include "payment.h"
-#include "paymentmethod_inputs.h"
 #include "wake.h"
 
 struct verdict {
@@ -360,18 +359,15 @@ static void binding_moved(const struct view *view, const void *before, const voi
 		key_sink_add(sink, KIND_BILLINGACCOUNT, old->meta.ns, old->spec.account);
 }
 
+static void wake_itself(const struct view *view, const struct key_sink *sink, atom_t ns, atom_t account)
+{
+	(void)view;
+	key_sink_add(sink, KIND_BILLINGACCOUNT, ns, account);
+}
+
 static void method_moved(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
 {
-	const struct paymentmethod *any = after ? after : before;
-
-	if (method_looks_the_same(before, after))
-		return;
-	struct postings accounts =
-		view_find(view, KIND_BILLINGACCOUNT, ACCOUNT_BY_DEFAULT_METHOD, any->meta.ns, any->meta.name);
-	for (size_t i = 0; i < accounts.n; i++) {
-		const struct billingaccount *account = entry_object(accounts.items[i]);
-		key_sink_add(sink, KIND_BILLINGACCOUNT, account->meta.ns, account->meta.name);
-	}
+	wake_by_method(view, before, after, sink, wake_itself);
 }
 
 static void arrangement_moved(const struct view *view, const void *before, const void *after, const struct key_sink *sink)

@@ -67,18 +67,24 @@ void wake_on_account(const struct view *view, const void *before, const void *af
 		wake_account_projects(view, sink, any->meta.ns, any->meta.name);
 }
 
-void wake_on_method(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
+void wake_by_method(const struct view *view, const struct paymentmethod *old, const struct paymentmethod *new, const struct key_sink *sink,
+		    void (*wake)(const struct view *, const struct key_sink *, atom_t ns, atom_t account))
 {
-	const struct paymentmethod *any = after ? after : before;
+	const struct paymentmethod *any = new ? new : old;
 
-	if (method_looks_the_same(before, after))
+	if (method_looks_the_same(old, new))
 		return;
 	struct postings accounts =
 		view_find(view, KIND_BILLINGACCOUNT, ACCOUNT_BY_DEFAULT_METHOD, any->meta.ns, any->meta.name);
 	for (size_t i = 0; i < accounts.n; i++) {
 		const struct billingaccount *account = entry_object(accounts.items[i]);
-		wake_account_projects(view, sink, account->meta.ns, account->meta.name);
+		wake(view, sink, account->meta.ns, account->meta.name);
 	}
+}
+
+void wake_on_method(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
+{
+	wake_by_method(view, before, after, sink, wake_account_projects);
 }
 
 void wake_on_arrangement(const struct view *view, const void *before, const void *after, const struct key_sink *sink)

@@ -2,6 +2,7 @@
 #ifndef TOLLGATE_WAKE_H
 #define TOLLGATE_WAKE_H
 
+#include "paymentmethod.h"
 #include "reconcile.h"
 
 /* Is it the same object before and after: both there, and one UID? */
@@ -16,6 +17,9 @@ void wake_bindings(const struct view *, const struct key_sink *, atom_t project)
 /* Both, for each project that a binding of this account names, history left out: who wins there, and may it deploy? */
 void wake_account_projects(const struct view *, const struct key_sink *, atom_t ns, atom_t account);
 
+/* For each account whose default method it is, if it does not look the same to that account. */
+void wake_by_method(const struct view *, const struct paymentmethod *old, const struct paymentmethod *new, const struct key_sink *,
+		    void (*wake)(const struct view *, const struct key_sink *, atom_t ns, atom_t account));
 /* The same as watch rules (reconcile.h), for bindings and gates at once, as both follow the same facts. */
 void wake_on_account(const struct view *, const void *old, const void *new, const struct key_sink *);
 void wake_on_method(const struct view *, const void *old, const void *new, const struct key_sink *);
