@@ -82,7 +82,7 @@ def test_project_deploys_by_terms_from_their_start_to_their_end(c, org):
     project = c.project()
     c.bound(org, project)
     c.refused(project, "PaymentMethodRequired")
-    start, end = ahead(4), ahead(8)
+    start, end = ahead(5), ahead(10)
     c.arrange(org, startsAt=start, endsAt=end)
     settles(lambda: payment(c, org), ("False", "ArrangementScheduled"))
     c.refused(project, "PaymentMethodRequired")

@@ -426,7 +426,7 @@ def test_standard_terms_are_thirty_days(plane, namespace):
 
 COLUMNS = {
     "bacct": "NAME PHASE CURRENCY PAYMENT OUTSTANDING PROJECTS AGE",
-    "bbind": "NAME ACCOUNT PROJECT PHASE DEPLOY REASON AGE",
+    "bbind": "NAME ACCOUNT PROJECT PHASE BOUND DEPLOY REASON AGE",
     "bpm": "NAME ACCOUNT TYPE PHASE REASON AGE",
     "bpmclass": "NAME PROVIDER AGE",
     "pbill": "NAME ACCOUNT ALLOWED REASON AGE",

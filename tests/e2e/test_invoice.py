@@ -48,7 +48,7 @@ def test_settled_one_is_never_past_due(c, org, phase):
 
 
 def test_open_becomes_past_due_by_itself(c, org):
-    due = ahead(4)
+    due = ahead(5)
     bill(c, org, dueDate=due)
     settles(lambda: state(c, org), ("Open", "Upcoming"))
     settles(lambda: state(c, org), ("PastDue", "ActionRequired"))

@@ -30,7 +30,7 @@ def test_moment_is_not_missed(c, meanwhile):
     for ns, project in ((starting, before), (ending, after)):
         c.account(ns)
         c.bound(ns, project)
-    moment = ahead(3)
+    moment = ahead(6)
     c.arrange(starting, startsAt=moment)
     c.arrange(ending, endsAt=moment)
     c.invoice(ending, phase="Open", total="1.00", dueDate=moment)
@@ -51,7 +51,7 @@ def next_month():
 
 @pytest.mark.last
 def test_card_expires_with_its_month(c, plane, paused, tmp_path, monkeypatch):
-    """A month does not end for a test, so this tollgate's clock is ahead: it starts four seconds before the month's end."""
+    """A month does not end for a test, so this tollgate's clock is ahead: it starts eight seconds before the month's end."""
     ns, project = c.namespace(), c.project()
     c.account(ns, default="visa")
     binding = c.bound(ns, project)
@@ -66,7 +66,7 @@ def test_card_expires_with_its_month(c, plane, paused, tmp_path, monkeypatch):
     # AddressSanitizer wants to be the first library, and works as the second as well.
     for name, value in {"LD_PRELOAD": str(shim), "ASAN_OPTIONS": "verify_asan_link_order=0"}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("CLOCK_AHEAD_S", str(int((month - utc_today()).total_seconds()) - 4))
+    monkeypatch.setenv("CLOCK_AHEAD_S", str(int((month - utc_today()).total_seconds()) - 8))
     with paused(), Tollgate(plane, tmp_path, f"--namespace={ns}") as early:
         for name in ("LD_PRELOAD", "CLOCK_AHEAD_S"):
             monkeypatch.delenv(name)
