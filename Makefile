@@ -61,11 +61,14 @@ valgrind: all $(UNIT) controlplane ## Unit tests, and projects' end-to-end tests
 	@TOLLGATE_BINARY=$(CURDIR)/tests/local/valgrind.sh tests/run.py $(UNIT) --pytest tests/e2e/test_project.py \
 		--wrap "valgrind -q --leak-check=full --errors-for-leak-kinds=definite,possible --error-exitcode=99"
 
+# Debian names them with their version; what is missing is named as one looks for it.
+tool = $(or $(firstword $(shell which $(1) $(foreach v,20 19 18 17 16 15 14,$(1)-$(v)) 2>/dev/null)),$(1))
+
 format: ## Rewrite the C code with clang-format
-	clang-format -i $(wildcard include/*.[ch] reconcilers/*.[ch] crds/*.[ch] controller/*.[ch] tests/unit/*.[ch])
+	$(call tool,clang-format) -i $(wildcard include/*.[ch] reconcilers/*.[ch] crds/*.[ch] controller/*.[ch] tests/unit/*.[ch])
 
 tidy: ## clang-tidy over the C code
-	clang-tidy --quiet $(SRC) -- -std=c11 $(CPPFLAGS) -Icontroller -Icrds -Ireconcilers
+	$(call tool,clang-tidy) --quiet $(SRC) -- -std=c11 $(CPPFLAGS) -Icontroller -Icrds -Ireconcilers
 
 clean: ## Remove what was built, but for the control plane
 	rm -rf build/release build/asan build/debug build/cover build/tollgate
