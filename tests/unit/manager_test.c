@@ -445,6 +445,45 @@ static void everything_is_looked_at_again_after_ten_hours(void **state)
 	assert_int_equal(writes(s), 0);
 }
 
+/* ---- owners ---- */
+
+#define TERMS(version, status) \
+	OBJECT("BillingArrangement", META("terms", "acme", version, ""), \
+	       ",\"spec\":{\"billingAccountRef\":{\"name\":\"main\"},\"type\":\"Invoice\"}" status)
+#define IN_FORCE \
+	",\"status\":{\"phase\":\"Active\",\"observedGeneration\":1,\"conditions\":[" CONDITION("Active", "True", "Active", "In force.") "]}"
+
+/* The status goes first: the owner's write may be refused for as long as another manager holds the field. */
+static void an_owner_is_added_after_the_status_and_holds_nothing_up(void **state)
+{
+	struct script *s = *state;
+	struct call *call;
+
+	begin(s, "", ACCOUNT("9", HELD, CONVERGED), "");
+	stream(s, "billingarrangements", "ADDED", TERMS("20", ""));
+	settle(s);
+	call = expect(s, "PATCH", "/billingarrangements/terms/status");
+	answer(s, call, 200, 0, TERMS("21", IN_FORCE));
+	settle(s);
+	call = expect(s, "PATCH", "/billingarrangements/terms?fieldManager=tollgate");
+	assert_string_equal(call->content_type, "application/apply-patch+yaml");
+	assert_non_null(strstr(call->body, "\"resourceVersion\":\"21\""));
+	assert_non_null(strstr(call->body, "\"kind\":\"BillingAccount\",\"name\":\"main\",\"uid\":\"u-main\""));
+	assert_null(strstr(call->body, "controller"));
+	answer(s, call, 409, 0, "{\"kind\":\"Status\",\"message\":\"conflict with manager \\\"other\\\"\",\"reason\":\"Conflict\",\"code\":409}");
+	pass(s, 10);
+	settle(s);
+	answer(s, expect(s, "GET", "/billingarrangements/terms"), 200, 0, TERMS("21", IN_FORCE));
+	stream(s, "billingarrangements", "MODIFIED",
+	       OBJECT("BillingArrangement", META("terms", "acme", "22", ""),
+		      ",\"spec\":{\"billingAccountRef\":{\"name\":\"main\"},\"type\":\"Invoice\",\"endsAt\":\"2026-11-22T10:00:01Z\"}" IN_FORCE));
+	for (int i = 0; i < 20 && !find(s, "PATCH", "/billingarrangements/terms/status"); i++) {
+		pass(s, 100);
+		settle(s);
+	}
+	assert_non_null(strstr(expect(s, "PATCH", "/billingarrangements/terms/status")->body, "\"phase\":\"Ended\""));
+}
+
 /* ---- moments of the wall clock ---- */
 
 #define INVOICE(version, status) \
@@ -569,6 +608,7 @@ int main(void)
 		CASE(a_projectbilling_whose_project_left_is_deleted_by_uid),
 		CASE(stopping_starts_nothing_and_lets_finish_what_is_under_way),
 		CASE(everything_is_looked_at_again_after_ten_hours),
+		CASE(an_owner_is_added_after_the_status_and_holds_nothing_up),
 		CASE(an_invoice_falls_due_at_its_moment_and_not_before),
 		CASE(a_clock_set_forwards_makes_moments_due),
 		CASE(a_clock_set_back_has_everything_decided_anew),
