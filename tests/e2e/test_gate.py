@@ -126,6 +126,35 @@ def test_what_runs_goes_on_and_is_not_raised(c, plane, gate):
     assert kubectl(plane, *deployment, "delete", "deployment/web", "--wait=false")[0]
 
 
+def test_jobs_are_not_resumed_nor_widened_and_autoscalers_not_raised(c, plane, gate):
+    org, project = c.namespace(), c.project()
+    c.account(org)
+    c.bound(org, project)
+    c.arrange(org)
+    settles(lambda: marks(c, project), ("allowed", None))
+    job, cron = workload("Job"), workload("CronJob")
+    job["spec"].update(suspend=True, parallelism=1)
+    cron["spec"]["suspend"] = True
+    scaler = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"}, "spec": {
+        "minReplicas": 2, "maxReplicas": 9, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}}
+    until(lambda: create(plane, project, job, "--dry-run=server")[0])
+    for thing in (job, cron, scaler):
+        assert create(plane, project, thing)[0]
+    c.delete("BillingArrangement", org, "terms")
+    settles(lambda: marks(c, project), ("blocked", REQUIRED))
+    until(lambda: not create(plane, project, workload("Pod"), "--dry-run=server")[0])
+
+    def patch(what, **spec):
+        return kubectl(plane, "-n", project, "patch", what, "--type=merge", "-p", json.dumps({"spec": spec}))
+    for what, spec in (("job/web", {"suspend": False}), ("job/web", {"parallelism": 5}), ("cronjob/web", {"suspend": False}),
+                       ("cronjob/web", {"jobTemplate": {"spec": {"parallelism": 5}}}), ("hpa/web", {"minReplicas": 7})):
+        assert REQUIRED in patch(what, **spec)[1], what
+    for what, spec in (("job/web", {"parallelism": 1}), ("cronjob/web", {"schedule": "0 0 2 1 *"}), ("hpa/web", {"minReplicas": 1})):
+        assert patch(what, **spec)[0], what
+    scaler["metadata"]["name"] = "new"
+    assert REQUIRED in create(plane, project, scaler)[1]
+
+
 def test_forged_owner_reference_is_refused(plane, blocked):
     _, project = blocked
     forged = workload("Pod", ownerReferences=[{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "controller": True,
@@ -163,7 +192,9 @@ def test_nobody_leaves_project_or_organization(c, plane, gate):
     status = json.dumps({"metadata": {"labels": {PROJECT: "other"}}})
     assert "stays with its project" in kubectl(plane, "patch", "namespace", project, "--subresource=status", "-p", status)[1]
     assert kubectl(plane, "label", "namespace", project, "team=a")[0]
-    assert kubectl(plane, "label", "namespace", c.namespace("plain"), f"{PROJECT}=late")[0]
+    plain = c.namespace("plain")
+    assert "must name a project" in kubectl(plane, "label", "namespace", plain, f"{PROJECT}=")[1]
+    assert kubectl(plane, "label", "namespace", plain, f"{PROJECT}=late")[0]
 
 
 @pytest.mark.parametrize("patch, goes", [
