@@ -182,6 +182,9 @@ def test_component_restarts_with_its_data(plane, name, number):
     assert plane.url == url and plane.pid(name) != before
     plane.wait_ready()
     eventually(lambda: plane.kubectl("get", "configmap", mark))
+    # A controller manager that loses the API server while it starts its controllers ends: let it be done before the next one goes.
+    plane.kubectl("create", "namespace", mark)
+    eventually(lambda: plane.kubectl("get", "serviceaccount", "default", "-n", mark))
 
 
 def test_paused_api_server_does_not_answer_until_resumed(plane):
