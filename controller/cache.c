@@ -536,7 +536,7 @@ bool cache_is_doubtful(const struct cache *cache, struct key key)
 
 bool view_unsettled(const struct view *view, enum kind_id kind, atom_t ns, atom_t name)
 {
-	const struct entry *e = find(view, (uint8_t)kind, ns, name);
+	const struct entry *e = find(view, kind, ns, name);
 
 	return e && e->aside && (e->aside->flight == FLYING || e->aside->doubtful);
 }

@@ -164,7 +164,7 @@ static void tell_watchers(struct dispatch *d, struct key key)
 	const struct key_sink sink = { .context = d, .add = wake_now };
 
 	if (object)
-		kinds_wake(view, (enum kind_id)key.kind, object, object, &sink);
+		kinds_settled(view, (enum kind_id)key.kind, object, &sink);
 }
 
 void dispatch_finished(void *context, struct key key, enum write_type type, const struct error *err)

@@ -9,12 +9,22 @@ void kinds_wake(const struct view *view, enum kind_id kind, const void *old, con
 {
 	const struct object *any = new ? new : old;
 
-	if (old != new && kinds[kind].reconciler->run)
+	if (kinds[kind].reconciler->run)
 		key_sink_add(sink, kind, any->ns, any->name);
 	for (unsigned k = 0; k < KIND_COUNT; k++) {
 		const struct reconciler *dependent = kinds[k].reconciler;
 		for (unsigned i = 0; i < dependent->n_watches; i++)
 			if (dependent->watches[i].source == kind)
 				dependent->watches[i].moved(view, old, new, sink);
+	}
+}
+
+void kinds_settled(const struct view *view, enum kind_id kind, const void *object, const struct key_sink *sink)
+{
+	for (unsigned k = 0; k < KIND_COUNT; k++) {
+		const struct reconciler *dependent = kinds[k].reconciler;
+		for (unsigned i = 0; i < dependent->n_watches; i++)
+			if (dependent->watches[i].source == kind && dependent->watches[i].settled)
+				dependent->watches[i].settled(view, object, sink);
 	}
 }

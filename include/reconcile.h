@@ -75,15 +75,18 @@ struct index_key {
 
 /* What a kind's decisions depend on beyond its own object, declared by the kind that depends: so a new kind changes no other.
  * `moved` is told of each add (old NULL), delete (new NULL) and update of a `source`, and wakes those keys of its own kind whose
- * decision may differ now: of both the old and the new object's. The view already shows the new state. old == new: nothing changed, but
- * a request of ours about the object has ended, and who waited for that (view_unsettled) can go on. */
+ * decision may differ now: of both the old and the new object's. The view already shows the new state. */
 struct watch_rule {
 	enum kind_id source;
 	void (*moved)(const struct view *, const void *old, const void *new, const struct key_sink *);
+	/* For decisions that look at view_unsettled(), else NULL: a request of ours about the object has ended, whatever came of it, and
+	 * who waited for that can go on. Never wakes the object's own key: its next turn is the queue's to choose. */
+	void (*settled)(const struct view *, const void *object, const struct key_sink *);
 };
 
 struct reconciler {
-	/* gather, then reconcile; NULL for kinds that are only looked at. Each change of an object wakes its own key. self may be gone: then the key alone is known. */
+	/* gather, then reconcile; NULL for kinds that are only looked at. Each change of an object wakes its own key. self may be gone:
+	 * then the key alone is known. */
 	struct outcome (*run)(const struct view *, struct key, instant_t now, struct arena *);
 	/* Fills out[0..n_indexes): a pure function of the record. */
 	void (*index)(const void *object, struct index_key out[INDEXES_MAX]);

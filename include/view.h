@@ -27,7 +27,7 @@ const void *entry_object(const struct entry *);
 void view_each(const struct view *, enum kind_id, void (*visit)(void *context, const void *object), void *context);
 
 /* Is a request of ours about this object under way, or lost without an answer? Then it may be about to become what its record does not
- * show. When that ends, watch rules are told with old and new the same. */
+ * show. When that ends, watch rules' `settled` is told. */
 bool view_unsettled(const struct view *, enum kind_id, atom_t ns, atom_t name);
 
 const struct settings *view_settings(const struct view *);

@@ -59,6 +59,11 @@ static bool closing(const struct billingaccount *account)
 	return account->spec.closure_requested == YES && account->status.phase != ACCOUNT_ARCHIVED && !account->meta.deleted;
 }
 
+static bool waits_for_bindings(const struct billingaccount *account)
+{
+	return account && (account->meta.deleted || closing(account));
+}
+
 static struct verdict ready(const struct facts *facts)
 {
 	const struct billingaccount_inputs *in = facts->in;
@@ -313,7 +318,7 @@ struct billingaccount_inputs billingaccount_gather(const struct view *view, stru
 	in.invoices = list;
 	in.n_invoices = invoices.n;
 	in.n_active = view_find(view, KIND_BINDING, BINDING_ACTIVE_BY_ACCOUNT, key.ns, key.name).n;
-	if (in.self->meta.deleted || closing(in.self))
+	if (waits_for_bindings(in.self))
 		in.n_unsettled = count_unsettled(view, in.self);
 	return in;
 }
@@ -341,17 +346,28 @@ bool account_looks_the_same(const struct billingaccount *old, const struct billi
 	       same_text(before ? before->reason : NULL, after ? after->reason : NULL);
 }
 
+static const struct billingaccount *account_of(const struct view *view, const struct billingaccountbinding *binding)
+{
+	return binding->spec.account ? view_get(view, KIND_BILLINGACCOUNT, binding->meta.ns, binding->spec.account) : NULL;
+}
+
+static void binding_settled(const struct view *view, const void *object, const struct key_sink *sink)
+{
+	const struct billingaccountbinding *binding = object;
+
+	if (waits_for_bindings(account_of(view, binding)))
+		key_sink_add(sink, KIND_BILLINGACCOUNT, binding->meta.ns, binding->spec.account);
+}
+
 /* It counts Active bindings, which can wait: the next thousand may be its too. While it is to be deleted or closed it waits for each
  * to settle, and so do people. */
 static void binding_moved(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
 {
 	const struct billingaccountbinding *old = before, *new = after, *any = new ? new : old;
-	const struct billingaccount *account =
-		any->spec.account ? view_get(view, KIND_BILLINGACCOUNT, any->meta.ns, any->spec.account) : NULL;
 	bool was = old && old->status.phase == BINDING_ACTIVE, is = new && new->status.phase == BINDING_ACTIVE;
 	bool elsewhere = old && old->spec.account != any->spec.account; /* deleted and made anew within one event */
 
-	if (account && (account->meta.deleted || closing(account)))
+	if (waits_for_bindings(account_of(view, any)))
 		key_sink_add(sink, KIND_BILLINGACCOUNT, any->meta.ns, any->spec.account);
 	else if (was != is || elsewhere)
 		key_sink_add_later(sink, KIND_BILLINGACCOUNT, any->meta.ns, any->spec.account);
@@ -397,10 +413,10 @@ static void invoice_moved(const struct view *view, const void *before, const voi
 }
 
 static const struct watch_rule watches[] = {
-	{ KIND_BINDING, binding_moved },
-	{ KIND_PAYMENTMETHOD, method_moved },
-	{ KIND_BILLINGARRANGEMENT, arrangement_moved },
-	{ KIND_INVOICE, invoice_moved },
+	{ .source = KIND_BINDING, .moved = binding_moved, .settled = binding_settled },
+	{ .source = KIND_PAYMENTMETHOD, .moved = method_moved },
+	{ .source = KIND_BILLINGARRANGEMENT, .moved = arrangement_moved },
+	{ .source = KIND_INVOICE, .moved = invoice_moved },
 };
 
 const struct reconciler billingaccount_reconciler = {

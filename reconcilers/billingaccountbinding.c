@@ -229,9 +229,10 @@ static bool same_bound(const struct billingaccountbinding *old, const struct bil
 				   same_text(before->message, after->message));
 }
 
-/* Not itself: its own next turn is the queue's to choose, or a write that is always refused would be repeated without a pause. */
-static void wake_waiting(const struct view *view, const struct key_sink *sink, const struct billingaccountbinding *settled)
+/* A winner may have waited for it. Not itself: a write that is always refused would be repeated without a pause. */
+static void sibling_settled(const struct view *view, const void *object, const struct key_sink *sink)
 {
+	const struct billingaccountbinding *settled = object;
 	struct postings siblings = view_find(view, KIND_BINDING, BINDING_BY_PROJECT, NULL, settled->spec.project);
 
 	for (size_t i = 0; i < siblings.n; i++) {
@@ -245,12 +246,8 @@ static void sibling_moved(const struct view *view, const void *before, const voi
 {
 	const struct billingaccountbinding *old = before, *new = after;
 
-	if (old != new && claim_looks_the_same(old, new) && same_bound(old, new))
+	if (claim_looks_the_same(old, new) && same_bound(old, new))
 		return;
-	if (old == new) {
-		wake_waiting(view, sink, new);
-		return;
-	}
 	if (old)
 		wake_bindings(view, sink, old->spec.project);
 	if (new && (!old || old->spec.project != new->spec.project))
@@ -258,11 +255,11 @@ static void sibling_moved(const struct view *view, const void *before, const voi
 }
 
 static const struct watch_rule watches[] = {
-	{ KIND_BINDING, sibling_moved },
-	{ KIND_BILLINGACCOUNT, wake_on_account },
-	{ KIND_PAYMENTMETHOD, wake_on_method },
-	{ KIND_BILLINGARRANGEMENT, wake_on_arrangement },
-	{ KIND_NAMESPACE, wake_on_namespace },
+	{ .source = KIND_BINDING, .moved = sibling_moved, .settled = sibling_settled },
+	{ .source = KIND_BILLINGACCOUNT, .moved = wake_on_account },
+	{ .source = KIND_PAYMENTMETHOD, .moved = wake_on_method },
+	{ .source = KIND_BILLINGARRANGEMENT, .moved = wake_on_arrangement },
+	{ .source = KIND_NAMESPACE, .moved = wake_on_namespace },
 };
 
 const struct reconciler billingaccountbinding_reconciler = {

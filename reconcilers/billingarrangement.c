@@ -207,8 +207,8 @@ static void sibling_moved(const struct view *view, const void *before, const voi
 }
 
 static const struct watch_rule watches[] = {
-	{ KIND_BILLINGACCOUNT, account_moved },
-	{ KIND_BILLINGARRANGEMENT, sibling_moved },
+	{ .source = KIND_BILLINGACCOUNT, .moved = account_moved },
+	{ .source = KIND_BILLINGARRANGEMENT, .moved = sibling_moved },
 };
 
 const struct reconciler billingarrangement_reconciler = {

@@ -260,7 +260,7 @@ static void account_moved(const struct view *view, const void *before, const voi
 	}
 }
 
-static const struct watch_rule watches[] = { { KIND_BILLINGACCOUNT, account_moved } };
+static const struct watch_rule watches[] = { { .source = KIND_BILLINGACCOUNT, .moved = account_moved } };
 
 const struct reconciler invoice_reconciler = {
 	.run = run,

@@ -289,7 +289,7 @@ static void class_moved(const struct view *view, const void *before, const void 
 	}
 }
 
-static const struct watch_rule watches[] = { { KIND_PAYMENTMETHODCLASS, class_moved } };
+static const struct watch_rule watches[] = { { .source = KIND_PAYMENTMETHODCLASS, .moved = class_moved } };
 
 const struct reconciler paymentmethod_reconciler = {
 	.run = run,

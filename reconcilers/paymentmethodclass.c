@@ -135,7 +135,7 @@ static void default_moved(const struct view *view, const void *before, const voi
 		view_each(view, KIND_PAYMENTMETHODCLASS, wake_other_default, &to);
 }
 
-static const struct watch_rule watches[] = { { KIND_PAYMENTMETHODCLASS, default_moved } };
+static const struct watch_rule watches[] = { { .source = KIND_PAYMENTMETHODCLASS, .moved = default_moved } };
 
 const struct reconciler paymentmethodclass_reconciler = {
 	.run = run,

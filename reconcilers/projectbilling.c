@@ -122,8 +122,8 @@ static void binding_moved(const struct view *view, const void *before, const voi
 
 /* What else moves the verdict moves the bindings' too: billingaccountbinding.c's rules wake both. */
 static const struct watch_rule watches[] = {
-	{ KIND_NAMESPACE, namespace_moved },
-	{ KIND_BINDING, binding_moved },
+	{ .source = KIND_NAMESPACE, .moved = namespace_moved },
+	{ .source = KIND_BINDING, .moved = binding_moved },
 };
 
 const struct reconciler projectbilling_reconciler = {

@@ -410,7 +410,7 @@ static void tell_watchers(struct cluster *c, struct key key)
 	struct key_sink sink = { .context = c, .add = cluster_dirty };
 
 	if (object)
-		kinds_wake(cache_view(c->cache), (enum kind_id)key.kind, object, object, &sink);
+		kinds_settled(cache_view(c->cache), (enum kind_id)key.kind, object, &sink);
 }
 
 /* The server takes or refuses the i-th write under way, and its answer arrives. */
