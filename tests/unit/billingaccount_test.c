@@ -473,6 +473,29 @@ static void a_closure_waits_for_bindings_on_their_way(void **state)
 
 /* ---- who is woken ---- */
 
+static void the_end_of_a_bindings_request_wakes_an_account_that_waits(void **state)
+{
+	struct cluster c;
+
+	(void)state;
+	cluster_init(&c);
+	put_account(&c, "acme", "main", NULL);
+	put_binding(&c, "acme", "b", "main", "web");
+	settle(&c);
+	tell_watchers(&c, key_of(KIND_BINDING, "acme", "b"));
+	assert_int_equal(c.n_dirty, 0); /* it waits for nothing */
+	apply(&c, KIND_BILLINGACCOUNT, "acme", "main", "{'spec':{'closureRequested':true}}");
+	settle(&c);
+	tell_watchers(&c, key_of(KIND_BINDING, "acme", "b"));
+	assert_true(is_woken(&c, KIND_BILLINGACCOUNT, "acme", "main"));
+	settle(&c);
+	delete(&c, KIND_BILLINGACCOUNT, "acme", "main");
+	settle(&c);
+	tell_watchers(&c, key_of(KIND_BINDING, "acme", "b"));
+	assert_true(is_woken(&c, KIND_BILLINGACCOUNT, "acme", "main"));
+	cluster_close(&c);
+}
+
 static void only_what_bindings_and_gates_see_wakes_them(void **state)
 {
 	static const struct {
@@ -548,6 +571,7 @@ int main(void)
 		cmocka_unit_test(a_requested_closure_says_what_it_waits_for),
 		cmocka_unit_test(a_deletion_that_waits_is_an_event_once),
 		cmocka_unit_test(a_closure_waits_for_bindings_on_their_way),
+		cmocka_unit_test(the_end_of_a_bindings_request_wakes_an_account_that_waits),
 		cmocka_unit_test(only_what_bindings_and_gates_see_wakes_them),
 		cmocka_unit_test(a_settled_cluster_writes_nothing),
 	};

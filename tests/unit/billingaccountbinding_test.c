@@ -579,6 +579,28 @@ static void organizations_that_come_to_differ_part_binding_and_project(void **st
 
 /* ---- who is woken ---- */
 
+/* Whatever came of a request, a sibling that is not Active may have waited for its end; its own turn is the queue's to choose. */
+static void the_end_of_a_request_wakes_waiting_siblings(void **state)
+{
+	struct cluster c;
+
+	(void)state;
+	cluster_init(&c);
+	put_account(&c, "acme", "main", NULL);
+	put_binding(&c, "acme", "holds", "main", "web");
+	settle(&c);
+	put_binding(&c, "zeta", "waits", "none", "web");
+	put_binding(&c, "zeta", "elsewhere", "none", "api");
+	settle(&c);
+	tell_watchers(&c, key_of(KIND_BINDING, "acme", "holds"));
+	assert_true(is_woken(&c, KIND_BINDING, "zeta", "waits"));
+	assert_int_equal(c.n_dirty, 1);
+	settle(&c);
+	tell_watchers(&c, key_of(KIND_BINDING, "zeta", "waits"));
+	assert_int_equal(c.n_dirty, 0);
+	cluster_close(&c);
+}
+
 static void only_what_a_contest_reads_wakes_siblings_and_gates(void **state)
 {
 	static const struct {
@@ -642,6 +664,7 @@ int main(void)
 		cmocka_unit_test(a_pending_newer_binding_takes_over_once_its_account_is_ready),
 		cmocka_unit_test(a_rebinding_tenant_keeps_its_project_in_any_order),
 		cmocka_unit_test(organizations_that_come_to_differ_part_binding_and_project),
+		cmocka_unit_test(the_end_of_a_request_wakes_waiting_siblings),
 		cmocka_unit_test(only_what_a_contest_reads_wakes_siblings_and_gates),
 	};
 
