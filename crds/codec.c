@@ -14,6 +14,8 @@
 #include "pack.h"
 #include "tree.h"
 
+enum { API_VERSION_SIZE = 64 };
+
 /* Not memory_alloc: a tree is written once, zeroing it first would cost as much again. */
 static void *tree_alloc(size_t bytes)
 {
@@ -95,12 +97,18 @@ char *status_patch(struct codec *codec, const struct resource *resource, const v
 				       "status", changes)));
 }
 
+/* "group/version", or "version" in the core group. */
+static const char *api_version(const struct resource *resource, char text[API_VERSION_SIZE])
+{
+	snprintf(text, API_VERSION_SIZE, "%s%s%s", resource->group, resource->group[0] ? "/" : "", resource->version);
+	return text;
+}
+
 char *object_body(const struct resource *resource, struct key key)
 {
-	char version[64];
+	char version[API_VERSION_SIZE];
 
-	snprintf(version, sizeof(version), "%s%s%s", resource->group, resource->group[0] ? "/" : "", resource->version);
-	return printed(built(json_pack("{s:s,s:s,s:{s:s,s:s*}}", "apiVersion", version, "kind", resource->kind, "metadata", "name",
+	return printed(built(json_pack("{s:s,s:s,s:{s:s,s:s*}}", "apiVersion", api_version(resource, version), "kind", resource->kind, "metadata", "name",
 				       key.name->text, "namespace", key.ns ? key.ns->text : NULL)));
 }
 
@@ -153,11 +161,10 @@ char *finalizer_patch(const void *record, const char *finalizer, bool add)
 char *owner_patch(const struct resource *resource, const void *record, const struct owner_reference *owner)
 {
 	const struct object *meta = record;
-	char version[64];
+	char version[API_VERSION_SIZE];
 
-	snprintf(version, sizeof(version), "%s/%s", resource->group, resource->version);
-	return printed(built(json_pack("{s:s,s:s,s:{s:s,s:s*,s:s,s:s,s:[{s:s,s:s,s:s,s:s}]}}", "apiVersion", version, "kind", resource->kind,
-				       "metadata", "name", meta->name->text, "namespace", meta->ns ? meta->ns->text : NULL, "uid",
+	return printed(built(json_pack("{s:s,s:s,s:{s:s,s:s*,s:s,s:s,s:[{s:s,s:s,s:s,s:s}]}}", "apiVersion",
+				       api_version(resource, version), "kind", resource->kind, "metadata", "name", meta->name->text, "namespace", meta->ns ? meta->ns->text : NULL, "uid",
 				       meta->uid, "resourceVersion", meta->resource_version, "ownerReferences", "apiVersion",
 				       owner->api_version, "kind", owner->kind, "name", owner->name, "uid", owner->uid)));
 }

@@ -11,6 +11,7 @@
 #include "caps.h"
 #include "metadata.h"
 #include "slot.h"
+#include "text.h"
 
 enum { PATH_TEXT = 160, QUOTE_MAX = 40 };
 
@@ -112,19 +113,9 @@ static int read_name(struct decoder *decoder, const json_t *value, const char **
 	return memchr(*text, '\0', *len) ? fail(decoder, "holds a NUL character") : 0;
 }
 
-int decode_cut(const char *text, size_t max)
-{
-	const size_t len = strlen(text);
-	size_t shown = len < max ? len : max;
-
-	while (shown < len && shown > 0 && ((unsigned char)text[shown] & 0xC0) == 0x80)
-		shown--;
-	return (int)shown;
-}
-
 static const char *quote(const char *text, char quoted[QUOTE_MAX + 6])
 {
-	const int shown = decode_cut(text, QUOTE_MAX);
+	const int shown = (int)text_cut(text, QUOTE_MAX);
 
 	snprintf(quoted, QUOTE_MAX + 6, "\"%.*s%s\"", shown, text, text[shown] ? "…" : "");
 	return quoted;

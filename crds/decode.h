@@ -32,7 +32,5 @@ int decode_record(struct decoder *, const struct shape *, const json_t *tree, vo
 
 /* "an integer", for messages. */
 const char *decode_type_name(const json_t *);
-/* How much of a text to show where there is room for max bytes: whole characters. */
-int decode_cut(const char *text, size_t max);
 
 #endif

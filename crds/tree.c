@@ -10,6 +10,7 @@
 
 #include "caps.h"
 #include "pack.h"
+#include "text.h"
 
 enum { NAME_SHOWN = 63, KEY_TEXT = 2 * NAME_SHOWN + 64 };
 
@@ -59,8 +60,8 @@ int tree_check_kind(const struct resource *resource, const char *suffix, bool op
 		got_kind = "no kind";
 	if (!got_version)
 		got_version = "no apiVersion";
-	return error_set(err, ERROR_INVALID, "expected %s of %s, got %.*s of %.*s", name, version, decode_cut(got_kind, 64),
-			 got_kind, decode_cut(got_version, 64), got_version);
+	return error_set(err, ERROR_INVALID, "expected %s of %s, got %.*s of %.*s", name, version, (int)text_cut(got_kind, 64),
+			 got_kind, (int)text_cut(got_version, 64), got_version);
 }
 
 /* "Kind namespace/name", as far as it can be read; a long name is cut so that the message still says what is wrong. */
@@ -72,7 +73,7 @@ static const char *key_print(const struct resource *resource, const json_t *tree
 
 	if (!name)
 		return resource->kind;
-	shown = decode_cut(name, NAME_SHOWN);
+	shown = (int)text_cut(name, NAME_SHOWN);
 	snprintf(text, KEY_TEXT, "%s %s%s%.*s%s", resource->kind, ns ? ns : "", ns ? "/" : "", shown, name, name[shown] ? "…" : "");
 	return text;
 }

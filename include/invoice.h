@@ -56,7 +56,7 @@ enum invoice_index { INVOICE_BY_ACCOUNT /* (namespace, account) */, INVOICE_INDE
  * it. ABSENT while its writer has said nothing. */
 enum invoice_phase invoice_phase(const struct invoice *, instant_t now);
 const char *invoice_phase_name(enum invoice_phase);
-/* Where a portal shows it. ABSENT while the phase is. */
-enum invoice_category invoice_category(const struct invoice *, instant_t now);
+/* Where a portal shows it in that phase (invoice_phase). ABSENT while the phase is. */
+enum invoice_category invoice_category(const struct invoice *, enum invoice_phase);
 
 #endif

@@ -11,6 +11,7 @@
 #include "invoice_inputs.h"
 #include "invoicing.h"
 #include "payment.h"
+#include "paymentmethod_inputs.h"
 #include "wake.h"
 
 struct verdict {
@@ -24,6 +25,7 @@ struct facts {
 	enum account_phase phase;
 	struct payment_verdict payment;
 	struct invoicing_verdict invoicing;
+	const char *closure_obstacle; /* while it is closing */
 	struct arena *arena;
 };
 
@@ -76,8 +78,8 @@ static struct verdict ready(const struct facts *facts)
 	if (in->self->meta.deleted)
 		message = arena_printf(facts->arena, "%s Deletion waits for %zu active binding%s.", message, in->n_active,
 				       plural(in->n_active));
-	if (closing(in->self) && facts->phase != ACCOUNT_ARCHIVED)
-		message = arena_printf(facts->arena, "%s %s", message, closure_obstacle(facts));
+	if (facts->closure_obstacle)
+		message = arena_printf(facts->arena, "%s %s", message, facts->closure_obstacle);
 	if (facts->phase == ACCOUNT_READY)
 		return (struct verdict){ CONDITION_TRUE, "BillingAccountReady", message };
 	return (struct verdict){ CONDITION_FALSE, "BillingAccountNotReady", message };
@@ -276,8 +278,11 @@ struct outcome billingaccount_reconcile(const struct billingaccount_inputs *in, 
 		.invoicing = invoicing_judge(self, in->invoices, in->n_invoices, in->now, arena),
 		.arena = arena,
 	};
-	if (closing(self) && !closure_obstacle(&facts))
-		facts.phase = ACCOUNT_ARCHIVED;
+	if (closing(self)) {
+		facts.closure_obstacle = closure_obstacle(&facts);
+		if (!facts.closure_obstacle)
+			facts.phase = ACCOUNT_ARCHIVED;
+	}
 	const struct account_status *status = status_of(&facts);
 	const struct effect *event = deletion_event(&facts, status);
 	return (struct outcome){
@@ -375,15 +380,12 @@ static void binding_moved(const struct view *view, const void *before, const voi
 		key_sink_add(sink, KIND_BILLINGACCOUNT, old->meta.ns, old->spec.account);
 }
 
-static void wake_itself(const struct view *view, const struct key_sink *sink, atom_t ns, atom_t account)
-{
-	(void)view;
-	key_sink_add(sink, KIND_BILLINGACCOUNT, ns, account);
-}
-
 static void method_moved(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
 {
-	wake_by_method(view, before, after, sink, wake_itself);
+	const struct object *any = after ? after : before;
+
+	if (!method_looks_the_same(before, after))
+		wake_found(view, sink, KIND_BILLINGACCOUNT, ACCOUNT_BY_DEFAULT_METHOD, any->ns, any->name);
 }
 
 static void arrangement_moved(const struct view *view, const void *before, const void *after, const struct key_sink *sink)

@@ -176,22 +176,12 @@ bool arrangement_looks_the_same(const struct billingarrangement *old, const stru
 	       !old->meta.deleted == !new->meta.deleted && same_owners(&old->owners, &new->owners);
 }
 
-static void wake_arrangements(const struct view *view, atom_t ns, atom_t account, const struct key_sink *sink)
-{
-	struct postings found = view_find(view, KIND_BILLINGARRANGEMENT, ARRANGEMENT_BY_ACCOUNT, ns, account);
-
-	for (size_t i = 0; i < found.n; i++) {
-		const struct billingarrangement *one = entry_object(found.items[i]);
-		key_sink_add(sink, KIND_BILLINGARRANGEMENT, one->meta.ns, one->meta.name);
-	}
-}
-
 static void account_moved(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
 {
 	const struct object *any = after ? after : before;
 
 	if (!same_object(before, after))
-		wake_arrangements(view, any->ns, any->name, sink);
+		wake_found(view, sink, KIND_BILLINGARRANGEMENT, ARRANGEMENT_BY_ACCOUNT, any->ns, any->name);
 }
 
 static void sibling_moved(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
@@ -201,9 +191,9 @@ static void sibling_moved(const struct view *view, const void *before, const voi
 	if (arrangement_looks_the_same(old, new))
 		return;
 	if (old)
-		wake_arrangements(view, old->meta.ns, old->spec.account, sink);
+		wake_found(view, sink, KIND_BILLINGARRANGEMENT, ARRANGEMENT_BY_ACCOUNT, old->meta.ns, old->spec.account);
 	if (new)
-		wake_arrangements(view, new->meta.ns, new->spec.account, sink);
+		wake_found(view, sink, KIND_BILLINGARRANGEMENT, ARRANGEMENT_BY_ACCOUNT, new->meta.ns, new->spec.account);
 }
 
 static const struct watch_rule watches[] = {

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "text.h"
+
 /* Limits of metav1.Condition, in bytes here: never more than the characters it counts. */
 enum { MESSAGE_MAX = 32768, REASON_MAX = 1024 };
 
@@ -22,13 +24,8 @@ static const char *fit_message(const char *message, struct arena *arena)
 {
 	if (!message)
 		return "";
-	size_t len = strlen(message);
-	if (len <= MESSAGE_MAX)
-		return message;
-	len = MESSAGE_MAX;
-	while (len && ((unsigned char)message[len] & 0xC0) == 0x80)
-		len--;
-	return arena_strndup(arena, message, len);
+	size_t len = text_cut(message, MESSAGE_MAX);
+	return message[len] ? arena_strndup(arena, message, len) : message;
 }
 
 struct conditions conditions_merge(const struct conditions *observed, const struct condition *desired, size_t n, instant_t now,

@@ -59,9 +59,9 @@ enum invoice_phase invoice_phase(const struct invoice *invoice, instant_t now)
 	return phase == INVOICE_OPEN && over ? INVOICE_PAST_DUE : phase;
 }
 
-enum invoice_category invoice_category(const struct invoice *invoice, instant_t now)
+enum invoice_category invoice_category(const struct invoice *invoice, enum invoice_phase phase)
 {
-	switch (invoice_phase(invoice, now)) {
+	switch (phase) {
 	case INVOICE_PAST_DUE:
 		return INVOICE_ACTION_REQUIRED;
 	case INVOICE_OPEN:
@@ -204,7 +204,7 @@ struct outcome invoice_reconcile(const struct invoice_inputs *in, struct arena *
 	};
 
 	status->phase = phase;
-	status->category = invoice_category(self, in->now);
+	status->category = invoice_category(self, phase);
 	status->observed_generation = self->meta.generation;
 	status->conditions = conditions_merge(&self->status.conditions, &condition, 1, in->now, arena);
 	return (struct outcome){
@@ -251,13 +251,8 @@ static void account_moved(const struct view *view, const void *before, const voi
 {
 	const struct billingaccount *old = before, *new = after, *any = new ? new : old;
 
-	if (same_object(before, after) && same_text(old->spec.currency_code, new->spec.currency_code))
-		return;
-	struct postings found = view_find(view, KIND_INVOICE, INVOICE_BY_ACCOUNT, any->meta.ns, any->meta.name);
-	for (size_t i = 0; i < found.n; i++) {
-		const struct invoice *invoice = entry_object(found.items[i]);
-		key_sink_add(sink, KIND_INVOICE, invoice->meta.ns, invoice->meta.name);
-	}
+	if (!same_object(before, after) || !same_text(old->spec.currency_code, new->spec.currency_code))
+		wake_found(view, sink, KIND_INVOICE, INVOICE_BY_ACCOUNT, any->meta.ns, any->meta.name);
 }
 
 static const struct watch_rule watches[] = { { .source = KIND_BILLINGACCOUNT, .moved = account_moved } };

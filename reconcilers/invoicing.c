@@ -99,7 +99,7 @@ static void count(struct tally *tally, const struct invoice *invoice)
 		verdict->n_past_due++;
 		keep_oldest(&verdict->past_due, invoice);
 	}
-	verdict->n_action_required += invoice_category(invoice, tally->now) == INVOICE_ACTION_REQUIRED;
+	verdict->n_action_required += invoice_category(invoice, phase) == INVOICE_ACTION_REQUIRED;
 	if (phase == INVOICE_OPEN)
 		verdict->until = sooner_of(verdict->until, invoice->status.due_date);
 	if (phase != INVOICE_PAID)

@@ -5,8 +5,7 @@
  */
 #include "namespace_inputs.h"
 
-#include <string.h>
-
+#include "text.h"
 #include "wake.h"
 
 enum {
@@ -18,12 +17,8 @@ enum {
 /* In one line and not too long, cut between characters. */
 static const char *one_line(const char *message, struct arena *arena)
 {
-	size_t len = strlen(message);
+	char *line = arena_strndup(arena, message, text_cut(message, MESSAGE_MAX));
 
-	if (len > MESSAGE_MAX)
-		for (len = MESSAGE_MAX; len && ((unsigned char)message[len] & 0xC0) == 0x80;)
-			len--;
-	char *line = arena_strndup(arena, message, len);
 	for (char *c = line; *c; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7F)
 			*c = ' ';

@@ -4,10 +4,17 @@
  */
 #include "owner.h"
 
+#include <string.h>
+
 #include "resource.h"
 #include "wake.h"
 
-#include <string.h>
+enum ownership {
+	OWNER_MATCHES = 1, /* an owner reference has the account's kind, name and UID, and is no controller's */
+	OWNER_UNSET,       /* no reference to any account, and made after the account: it is to get one, and counts already */
+	OWNER_OTHER,       /* belongs to another account, as one of that name that is gone, or has a reference that is wrong */
+	OWNER_EARLIER,     /* no reference, but older than the account: it may have been made for a predecessor */
+};
 
 static bool names_an_account(const struct owner_reference *ref)
 {
@@ -16,7 +23,7 @@ static bool names_an_account(const struct owner_reference *ref)
 	return ref->api_version && !strncmp(ref->api_version, group, sizeof(group) - 1) && same_text(ref->kind, "BillingAccount");
 }
 
-enum ownership ownership(const struct object *meta, const struct owner_references *owners, const struct billingaccount *account)
+static enum ownership ownership(const struct object *meta, const struct owner_references *owners, const struct billingaccount *account)
 {
 	bool wrong = false;
 

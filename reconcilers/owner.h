@@ -4,16 +4,8 @@
 
 #include "billingaccount.h"
 
-enum ownership {
-	OWNER_MATCHES = 1, /* an owner reference has the account's kind, name and UID, and is no controller's */
-	OWNER_UNSET,       /* no reference to any account, and made after the account: it is to get one, and counts already */
-	OWNER_OTHER,       /* belongs to another account, as one of that name that is gone, or has a reference that is wrong */
-	OWNER_EARLIER,     /* no reference, but older than the account: it may have been made for a predecessor */
-};
-
-/* meta, owners: of an object that names `account`. */
-enum ownership ownership(const struct object *meta, const struct owner_references *owners, const struct billingaccount *account);
-/* OWNER_MATCHES or OWNER_UNSET. */
+/* meta, owners: of an object that names `account`. True if it belongs to that very account, or bears no reference to any account yet
+ * and was made after this one: then it is to get one. */
 bool owned_by(const struct object *meta, const struct owner_references *owners, const struct billingaccount *account);
 bool same_owners(const struct owner_references *, const struct owner_references *);
 
@@ -21,7 +13,7 @@ bool same_owners(const struct owner_references *, const struct owner_references 
 const char *owner_fault(const struct object *meta, const struct owner_references *owners, const struct billingaccount *account,
 			struct arena *);
 
-/* The reference that OWNER_UNSET asks for, else NULL; in the arena. */
+/* The reference that it is to get, else NULL; in the arena. */
 const struct owner_reference *owner_wanted(const struct object *meta, const struct owner_references *owners,
 					   const struct billingaccount *account, struct arena *);
 

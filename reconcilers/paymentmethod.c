@@ -280,13 +280,8 @@ static void class_moved(const struct view *view, const void *before, const void 
 
 	if (class_default_moved(old, new))
 		view_each(view, KIND_PAYMENTMETHOD, wake_without_class, &to);
-	if (class_looks_the_same(old, new))
-		return;
-	struct postings methods = view_find(view, KIND_PAYMENTMETHOD, METHOD_BY_CLASS, NULL, any->meta.name);
-	for (size_t i = 0; i < methods.n; i++) {
-		const struct paymentmethod *method = entry_object(methods.items[i]);
-		key_sink_add(sink, KIND_PAYMENTMETHOD, method->meta.ns, method->meta.name);
-	}
+	if (!class_looks_the_same(old, new))
+		wake_found(view, sink, KIND_PAYMENTMETHOD, METHOD_BY_CLASS, NULL, any->meta.name);
 }
 
 static const struct watch_rule watches[] = { { .source = KIND_PAYMENTMETHODCLASS, .moved = class_moved } };

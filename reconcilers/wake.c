@@ -22,6 +22,16 @@ bool same_object(const struct object *old, const struct object *new)
 	return old && new && same_text(old->uid, new->uid);
 }
 
+void wake_found(const struct view *view, const struct key_sink *sink, enum kind_id kind, unsigned index, atom_t scope, atom_t value)
+{
+	struct postings found = view_find(view, kind, index, scope, value);
+
+	for (size_t i = 0; i < found.n; i++) {
+		const struct object *object = entry_object(found.items[i]);
+		key_sink_add(sink, kind, object->ns, object->name);
+	}
+}
+
 void wake_gates(const struct view *view, const struct key_sink *sink, atom_t project)
 {
 	if (!project)
@@ -67,24 +77,17 @@ void wake_on_account(const struct view *view, const void *before, const void *af
 		wake_account_projects(view, sink, any->meta.ns, any->meta.name);
 }
 
-void wake_by_method(const struct view *view, const struct paymentmethod *old, const struct paymentmethod *new, const struct key_sink *sink,
-		    void (*wake)(const struct view *, const struct key_sink *, atom_t ns, atom_t account))
-{
-	const struct paymentmethod *any = new ? new : old;
-
-	if (method_looks_the_same(old, new))
-		return;
-	struct postings accounts =
-		view_find(view, KIND_BILLINGACCOUNT, ACCOUNT_BY_DEFAULT_METHOD, any->meta.ns, any->meta.name);
-	for (size_t i = 0; i < accounts.n; i++) {
-		const struct billingaccount *account = entry_object(accounts.items[i]);
-		wake(view, sink, account->meta.ns, account->meta.name);
-	}
-}
-
 void wake_on_method(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
 {
-	wake_by_method(view, before, after, sink, wake_account_projects);
+	const struct object *any = after ? after : before;
+
+	if (method_looks_the_same(before, after))
+		return;
+	struct postings accounts = view_find(view, KIND_BILLINGACCOUNT, ACCOUNT_BY_DEFAULT_METHOD, any->ns, any->name);
+	for (size_t i = 0; i < accounts.n; i++) {
+		const struct billingaccount *account = entry_object(accounts.items[i]);
+		wake_account_projects(view, sink, account->meta.ns, account->meta.name);
+	}
 }
 
 void wake_on_arrangement(const struct view *view, const void *before, const void *after, const struct key_sink *sink)

@@ -2,7 +2,6 @@
 #ifndef TOLLGATE_WAKE_H
 #define TOLLGATE_WAKE_H
 
-#include "paymentmethod.h"
 #include "reconcile.h"
 
 /* Is it the same object before and after: both there, and one UID? */
@@ -10,6 +9,8 @@ bool same_object(const struct object *old, const struct object *new);
 /* NULL is equal to NULL alone. */
 bool same_text(const char *a, const char *b);
 
+/* The objects of a kind that an index has under that value. */
+void wake_found(const struct view *, const struct key_sink *, enum kind_id, unsigned index, atom_t scope, atom_t value);
 /* Each of the project's namespaces, and the ProjectBilling in it. */
 void wake_gates(const struct view *, const struct key_sink *, atom_t project);
 /* All bindings of the project but history. */
@@ -17,9 +18,6 @@ void wake_bindings(const struct view *, const struct key_sink *, atom_t project)
 /* Both, for each project that a binding of this account names, history left out: who wins there, and may it deploy? */
 void wake_account_projects(const struct view *, const struct key_sink *, atom_t ns, atom_t account);
 
-/* For each account whose default method it is, if it does not look the same to that account. */
-void wake_by_method(const struct view *, const struct paymentmethod *old, const struct paymentmethod *new, const struct key_sink *,
-		    void (*wake)(const struct view *, const struct key_sink *, atom_t ns, atom_t account));
 /* The same as watch rules (reconcile.h), for bindings and gates at once, as both follow the same facts. */
 void wake_on_account(const struct view *, const void *old, const void *new, const struct key_sink *);
 void wake_on_method(const struct view *, const void *old, const void *new, const struct key_sink *);

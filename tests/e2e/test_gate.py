@@ -65,13 +65,25 @@ def blocked(c, gate):
     return org, project
 
 
+@pytest.fixture
+def allowed(c, plane, blocked):
+    """The same, and it may deploy: the account pays by terms."""
+    org, project = blocked
+    c.arrange(org)
+    settles(lambda: marks(c, project), ("allowed", None))
+    return blocked
+
+
+def block(c, plane, org, project):
+    """The terms are over."""
+    c.delete("BillingArrangement", org, "terms")
+    settles(lambda: marks(c, project), ("blocked", REQUIRED))
+    until(lambda: not create(plane, project, workload("Pod"), "--dry-run=server")[0])
+
+
 def marks(c, ns):
     meta = c.get("Namespace", None, ns)["metadata"]
     return meta.get("labels", {}).get(LABEL), meta.get("annotations", {}).get(MESSAGE)
-
-
-def pay(c, org):
-    c.arrange(org)
 
 
 # ------------------------------------------------------------------ workloads
@@ -81,7 +93,7 @@ def test_workload_is_refused_with_the_very_message_and_allowed_once_it_can_be_pa
     org, project = blocked
     done, said = create(plane, project, workload(kind), "--dry-run=server")
     assert not done and f"denied request: {REQUIRED}" in said
-    pay(c, org)
+    c.arrange(org)
     settles(lambda: marks(c, project), ("allowed", None))
     until(lambda: create(plane, project, workload(kind), "--dry-run=server")[0])
 
@@ -100,19 +112,13 @@ def test_gate_holds_while_tollgate_is_down(c, plane, blocked, tollgate):
     settles(lambda: marks(c, fresh), ("blocked", "billing account required before deploy"))
 
 
-def test_what_runs_goes_on_and_is_not_raised(c, plane, gate):
-    org, project = c.namespace(), c.project()
-    c.account(org)
-    c.bound(org, project)
-    c.arrange(org)
-    settles(lambda: marks(c, project), ("allowed", None))
+def test_what_runs_goes_on_and_is_not_raised(c, plane, allowed):
+    org, project = allowed
     until(lambda: create(plane, project, workload("Deployment"))[0])
     pods = lambda: [one["metadata"]["name"] for one in json.loads(  # noqa: E731
         plane.kubectl("-n", project, "get", "pods", "-o", "json").stdout)["items"]]
     until(lambda: len(pods()) == 1)
-    c.delete("BillingArrangement", org, "terms")
-    settles(lambda: marks(c, project), ("blocked", REQUIRED))
-    until(lambda: not create(plane, project, workload("Pod"), "--dry-run=server")[0])
+    block(c, plane, org, project)
     before = pods()
     plane.kubectl("-n", project, "delete", "pod", *before, "--wait=false")
     until(lambda: len(pods()) == 1 and pods() != before)           # the ReplicaSet's controller passes
@@ -126,12 +132,8 @@ def test_what_runs_goes_on_and_is_not_raised(c, plane, gate):
     assert kubectl(plane, *deployment, "delete", "deployment/web", "--wait=false")[0]
 
 
-def test_jobs_are_not_resumed_nor_widened_and_autoscalers_not_raised(c, plane, gate):
-    org, project = c.namespace(), c.project()
-    c.account(org)
-    c.bound(org, project)
-    c.arrange(org)
-    settles(lambda: marks(c, project), ("allowed", None))
+def test_jobs_are_not_resumed_nor_widened_and_autoscalers_not_raised(c, plane, allowed):
+    org, project = allowed
     job, cron = workload("Job"), workload("CronJob")
     job["spec"].update(suspend=True, parallelism=1)
     cron["spec"]["suspend"] = True
@@ -140,9 +142,7 @@ def test_jobs_are_not_resumed_nor_widened_and_autoscalers_not_raised(c, plane, g
     until(lambda: create(plane, project, job, "--dry-run=server")[0])
     for thing in (job, cron, scaler):
         assert create(plane, project, thing)[0]
-    c.delete("BillingArrangement", org, "terms")
-    settles(lambda: marks(c, project), ("blocked", REQUIRED))
-    until(lambda: not create(plane, project, workload("Pod"), "--dry-run=server")[0])
+    block(c, plane, org, project)
 
     def patch(what, **spec):
         return kubectl(plane, "-n", project, "patch", what, "--type=merge", "-p", json.dumps({"spec": spec}))
