@@ -31,6 +31,17 @@ static void mark(struct outcome *outcome, struct mark *marks, struct mark wanted
 		marks[outcome->n_marks++] = wanted;
 }
 
+/*
+ * The words that the next write may have. A write can be refused because its words find no room beside what others wrote there, so what
+ * is not true any more, an open gate or other words, is taken back without new ones first; they follow on the next turn.
+ */
+static const char *words(const struct namespace *self, const char *message)
+{
+	bool stale = self->deploy_message || same_text(self->deploy, DEPLOY_ALLOWED_VALUE);
+
+	return stale && !same_text(message, self->deploy_message) ? NULL : message;
+}
+
 struct outcome namespace_reconcile(const struct namespace_inputs *in, struct arena *arena)
 {
 	const struct namespace *self = in->self;
@@ -43,7 +54,7 @@ struct outcome namespace_reconcile(const struct namespace_inputs *in, struct are
 		struct deploy_verdict verdict = project_judge(&in->facts, in->now, arena).deploy;
 		bool allowed = verdict.reason == DEPLOY_ALLOWED;
 		deploy = allowed ? DEPLOY_ALLOWED_VALUE : DEPLOY_BLOCKED_VALUE;
-		message = allowed ? NULL : one_line(verdict.message, arena);
+		message = allowed ? NULL : words(self, one_line(verdict.message, arena));
 		outcome.wake_at = verdict.until;
 	}
 	struct mark *marks = arena_array(arena, struct mark, MARKS_MAX);

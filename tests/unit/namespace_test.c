@@ -153,6 +153,41 @@ static void a_mark_moved_by_hand_is_put_right(void **state)
 	cluster_close(&c);
 }
 
+/* A Namespace that has been filled up takes no words: the gate closes all the same, and shows no words of another state. */
+static void what_is_not_true_any_more_goes_before_new_words(void **state)
+{
+	static const char required[] = "billing account required before deploy";
+	static const struct {
+		const char *rule, *deploy, *message;       /* what is there */
+		const char *next_deploy, *next_message;    /* after the next write */
+		size_t n_marks;
+	} rows[] = {
+		{ "an open gate is closed first", "allowed", NULL, "blocked", NULL, 1 },
+		{ "and loses words that somebody left on it", "allowed", "x", "blocked", NULL, 2 },
+		{ "then the words come", "blocked", NULL, "blocked", required, 1 },
+		{ "other words go first", "blocked", "x", "blocked", NULL, 1 },
+		{ "where nothing was, both come at once", NULL, NULL, "blocked", required, 2 },
+		{ "right words stay while the gate is closed", "allowed", required, "blocked", required, 1 },
+		{ "nothing differs", "blocked", required, "blocked", required, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct namespace self = { .meta = named(NULL, "web-ns"), .project = word("web"), .deploy = rows[i].deploy,
+					  .deploy_message = rows[i].message };
+		struct namespace_inputs in = { .now = NOW, .self = &self };
+		rule(rows[i].rule);
+		struct outcome outcome = namespace_reconcile(&in, &test_arena);
+		assert_int_equal(outcome.n_marks, rows[i].n_marks);
+		for (size_t m = 0; m < outcome.n_marks; m++)
+			*(outcome.marks[m].type == MARK_LABEL ? &self.deploy : &self.deploy_message) = outcome.marks[m].value;
+		assert_string_equal(self.deploy, rows[i].next_deploy);
+		assert_int_equal(!self.deploy_message, !rows[i].next_message);
+		if (rows[i].next_message)
+			assert_string_equal(self.deploy_message, rows[i].next_message);
+	}
+}
+
 /* A policy's message must be one line and not too long, or the API server says something of its own. */
 static void a_message_fits_a_policy(void **state)
 {
@@ -188,6 +223,7 @@ int main(void)
 		cmocka_unit_test(a_namespace_that_comes_or_goes_wakes_its_gate),
 		cmocka_unit_test(a_projects_namespaces_are_marked_and_no_others),
 		cmocka_unit_test(a_mark_moved_by_hand_is_put_right),
+		cmocka_unit_test(what_is_not_true_any_more_goes_before_new_words),
 		cmocka_unit_test(a_message_fits_a_policy),
 	};
 
