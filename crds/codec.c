@@ -4,11 +4,11 @@
  */
 #include "codec.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "caps.h"
 #include "encode.h"
 #include "memory.h"
 #include "pack.h"
@@ -43,7 +43,7 @@ void codec_free(struct codec *codec)
 
 void *record_decode(struct codec *codec, const struct resource *resource, const char *text, size_t len, struct error *err)
 {
-	cleanup_tree json_t *tree = tree_parse(text, len, err);
+	cleanup_tree json_t *tree = tree_parse(text, len, CAP_OBJECT_BYTES, err);
 
 	if (!tree) {
 		error_wrap(err, "%s", resource->kind);
@@ -67,23 +67,6 @@ bool status_equal(const struct resource *resource, const void *a, const void *b)
 	return encode_equal(resource->status, a, b);
 }
 
-/* Takes the tree. */
-static char *printed(json_t *tree)
-{
-	char *text = json_dumps(tree, JSON_COMPACT);
-
-	assert(text);
-	json_decref(tree);
-	return text;
-}
-
-/* Every use takes its values; a failure is a text of ours that is no UTF-8. */
-static json_t *built(json_t *tree)
-{
-	assert(tree);
-	return tree;
-}
-
 /* The uid is for whoever reads the patch: kube-apiserver 1.35 ignores it on /status, the resourceVersion guards alone. */
 char *status_patch(struct codec *codec, const struct resource *resource, const void *record, const void *desired)
 {
@@ -93,8 +76,8 @@ char *status_patch(struct codec *codec, const struct resource *resource, const v
 	(void)codec;
 	if (!changes)
 		return NULL;
-	return printed(built(json_pack("{s:{s:s,s:s},s:o}", "metadata", "resourceVersion", meta->resource_version, "uid", meta->uid,
-				       "status", changes)));
+	return tree_print(tree_made(json_pack("{s:{s:s,s:s},s:o}", "metadata", "resourceVersion", meta->resource_version, "uid",
+					      meta->uid, "status", changes)));
 }
 
 /* "group/version", or "version" in the core group. */
@@ -108,8 +91,9 @@ char *object_body(const struct resource *resource, struct key key)
 {
 	char version[API_VERSION_SIZE];
 
-	return printed(built(json_pack("{s:s,s:s,s:{s:s,s:s*}}", "apiVersion", api_version(resource, version), "kind", resource->kind, "metadata", "name",
-				       key.name->text, "namespace", key.ns ? key.ns->text : NULL)));
+	return tree_print(tree_made(json_pack("{s:s,s:s,s:{s:s,s:s*}}", "apiVersion", api_version(resource, version), "kind",
+					      resource->kind, "metadata", "name", key.name->text, "namespace",
+					      key.ns ? key.ns->text : NULL)));
 }
 
 static size_t finalizer_place(const struct object *meta, const char *finalizer)
@@ -119,12 +103,6 @@ static size_t finalizer_place(const struct object *meta, const char *finalizer)
 	while (i < meta->finalizers.n && strcmp(meta->finalizers.items[i], finalizer) != 0)
 		i++;
 	return i;
-}
-
-/* An operation of RFC 6902; takes the value. */
-static json_t *operation(const char *op, const char *path, json_t *value)
-{
-	return built(json_pack("{s:s,s:s,s:o*}", "op", op, "path", path, "value", value));
 }
 
 /*
@@ -140,22 +118,23 @@ char *finalizer_patch(const void *record, const char *finalizer, bool add)
 
 	if (add == (place < meta->finalizers.n))
 		return NULL;
-	patch = built(json_pack("[o]", operation("test", "/metadata/uid", encode_text(meta->uid))));
+	patch = tree_made(json_pack("[o]", tree_operation("test", "/metadata/uid", encode_text(meta->uid))));
 	snprintf(path, sizeof(path), "/metadata/finalizers/%zu", place);
 	if (!add) {
-		json_array_append_new(patch, operation("test", path, encode_text(finalizer)));
-		json_array_append_new(patch, operation("remove", path, NULL));
+		json_array_append_new(patch, tree_operation("test", path, encode_text(finalizer)));
+		json_array_append_new(patch, tree_operation("remove", path, NULL));
 	} else if (meta->finalizers.n == 0) {
-		json_array_append_new(patch, operation("test", "/metadata/resourceVersion", encode_text(meta->resource_version)));
-		json_array_append_new(patch, operation("add", "/metadata/finalizers", json_pack("[s]", finalizer)));
+		json_array_append_new(patch,
+				      tree_operation("test", "/metadata/resourceVersion", encode_text(meta->resource_version)));
+		json_array_append_new(patch, tree_operation("add", "/metadata/finalizers", json_pack("[s]", finalizer)));
 	} else {
-		list = built(json_array());
+		list = tree_made(json_array());
 		for (size_t i = 0; i < meta->finalizers.n; i++)
 			json_array_append_new(list, encode_text(meta->finalizers.items[i]));
-		json_array_append_new(patch, operation("test", "/metadata/finalizers", list));
-		json_array_append_new(patch, operation("add", "/metadata/finalizers/-", encode_text(finalizer)));
+		json_array_append_new(patch, tree_operation("test", "/metadata/finalizers", list));
+		json_array_append_new(patch, tree_operation("add", "/metadata/finalizers/-", encode_text(finalizer)));
 	}
-	return printed(patch);
+	return tree_print(patch);
 }
 
 char *owner_patch(const struct resource *resource, const void *record, const struct owner_reference *owner)
@@ -163,16 +142,16 @@ char *owner_patch(const struct resource *resource, const void *record, const str
 	const struct object *meta = record;
 	char version[API_VERSION_SIZE];
 
-	return printed(built(json_pack("{s:s,s:s,s:{s:s,s:s*,s:s,s:s,s:[{s:s,s:s,s:s,s:s}]}}", "apiVersion",
-				       api_version(resource, version), "kind", resource->kind, "metadata", "name", meta->name->text, "namespace", meta->ns ? meta->ns->text : NULL, "uid",
-				       meta->uid, "resourceVersion", meta->resource_version, "ownerReferences", "apiVersion",
-				       owner->api_version, "kind", owner->kind, "name", owner->name, "uid", owner->uid)));
+	return tree_print(tree_made(json_pack("{s:s,s:s,s:{s:s,s:s*,s:s,s:s,s:[o]}}", "apiVersion", api_version(resource, version),
+					      "kind", resource->kind, "metadata", "name", meta->name->text, "namespace",
+					      meta->ns ? meta->ns->text : NULL, "uid", meta->uid, "resourceVersion",
+					      meta->resource_version, "ownerReferences", tree_owner(owner))));
 }
 
 char *marks_patch(const void *record, const struct mark *marks, size_t n)
 {
 	const struct object *meta = record;
-	json_t *metadata = built(json_pack("{s:s,s:s}", "resourceVersion", meta->resource_version, "uid", meta->uid));
+	json_t *metadata = tree_made(json_pack("{s:s,s:s}", "resourceVersion", meta->resource_version, "uid", meta->uid));
 
 	for (size_t i = 0; i < n; i++) {
 		const char *member = marks[i].type == MARK_LABEL ? "labels" : "annotations";
@@ -181,11 +160,11 @@ char *marks_patch(const void *record, const struct mark *marks, size_t n)
 		json_object_set_new(json_object_get(metadata, member), marks[i].key,
 				    marks[i].value ? encode_text(marks[i].value) : json_null());
 	}
-	return printed(built(json_pack("{s:o}", "metadata", metadata)));
+	return tree_print(tree_made(json_pack("{s:o}", "metadata", metadata)));
 }
 
 char *delete_body(const char *uid)
 {
-	return printed(
-		built(json_pack("{s:s,s:s,s:{s:s}}", "apiVersion", "v1", "kind", "DeleteOptions", "preconditions", "uid", uid)));
+	return tree_print(tree_made(json_pack("{s:s,s:s,s:{s:s}}", "apiVersion", "v1", "kind", "DeleteOptions", "preconditions",
+					      "uid", uid)));
 }

@@ -13,7 +13,7 @@
 #include "slot.h"
 #include "text.h"
 
-enum { PATH_TEXT = 160, QUOTE_MAX = 40 };
+enum { QUOTE_MAX = 40 };
 
 const char *decode_type_name(const json_t *value)
 {
@@ -37,33 +37,34 @@ const char *decode_type_name(const json_t *value)
 	return "nothing";
 }
 
-/* "spec.contactInfo.invoiceEmails[3]"; label keys, which hold dots themselves, go in brackets. */
-static void path_print(const struct decoder *decoder, char text[PATH_TEXT])
+size_t decode_path_add(char path[DECODE_PATH_SIZE], size_t len, const char *name, size_t index)
 {
-	size_t len = 0;
+	const char *before = name && strpbrk(name, "./") ? "[" : len ? "." : "", *behind = *before == '[' ? "]" : "";
+	char step[DECODE_PATH_SIZE];
+	size_t taken;
 
-	text[0] = '\0';
-	for (unsigned i = 0; i < decoder->depth && len < PATH_TEXT; i++) {
-		const char *name = decoder->path[i].name;
-		const char *before = name && strpbrk(name, "./") ? "[" : len ? "." : "";
-
-		if (name)
-			len += (size_t)snprintf(text + len, PATH_TEXT - len, "%s%s%s", before, name, *before == '[' ? "]" : "");
-		else
-			len += (size_t)snprintf(text + len, PATH_TEXT - len, "[%zu]", decoder->path[i].index);
-	}
+	if (name)
+		snprintf(step, sizeof(step), "%s%.*s%s", before, (int)text_cut(name, sizeof(step) - 3), name, behind);
+	else
+		snprintf(step, sizeof(step), "[%zu]", index);
+	taken = text_cut(step, DECODE_PATH_SIZE - 1 - len);
+	memcpy(path + len, step, taken);
+	path[len + taken] = '\0';
+	return len + taken;
 }
 
 static void complain(struct decoder *decoder, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void complain(struct decoder *decoder, const char *format, ...)
 {
-	char path[PATH_TEXT], what[ERROR_MESSAGE_MAX];
+	char path[DECODE_PATH_SIZE] = "", what[ERROR_MESSAGE_MAX];
+	size_t len = 0;
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(what, sizeof(what), format, args);
 	va_end(args);
-	path_print(decoder, path);
+	for (unsigned i = 0; i < decoder->depth; i++)
+		len = decode_path_add(path, len, decoder->path[i].name, decoder->path[i].index);
 	error_set(decoder->err, ERROR_INVALID, "%s%s%s", path, path[0] ? ": " : "", what);
 }
 

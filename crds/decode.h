@@ -30,6 +30,11 @@ struct decoder {
  * atoms, also after a failure: pack_release() them. */
 int decode_record(struct decoder *, const struct shape *, const json_t *tree, void *record) must_check;
 
+enum { DECODE_PATH_SIZE = 160 };
+/* Goes on with the path of so many bytes, "spec.contactInfo.invoiceEmails[3]", by a member or, name NULL, by an item; names that
+ * hold dots or slashes themselves go in brackets. Cut where it is full, at a whole character. Its new length. */
+size_t decode_path_add(char path[DECODE_PATH_SIZE], size_t len, const char *name, size_t index);
+
 /* "an integer", for messages. */
 const char *decode_type_name(const json_t *);
 

@@ -17,12 +17,9 @@
 
 static uint8_t kind_of(const struct resource *resource)
 {
-#define KIND(id, prefix) &prefix##_resource,
-	static const struct resource *const resources[] = { KINDS(KIND) };
-#undef KIND
 	uint8_t kind = 0;
 
-	while (kind < KIND_COUNT - 1 && resources[kind] != resource)
+	while (kind < KIND_COUNT - 1 && tree_resources[kind] != resource)
 		kind++;
 	return kind;
 }
@@ -186,7 +183,7 @@ static void first_line(const char *body, size_t len, char line[ERROR_MESSAGE_MAX
 
 void status_error(int http_code, const char *body, size_t len, int retry_after_header_ms, struct error *err)
 {
-	cleanup_tree json_t *tree = tree_parse(body, len, NULL);
+	cleanup_tree json_t *tree = tree_parse(body, len, CAP_OBJECT_BYTES, NULL);
 	const char *kind = tree_text(tree, "kind", 64);
 	const bool is_status = kind && strcmp(kind, "Status") == 0;
 	char line[ERROR_MESSAGE_MAX];
@@ -199,7 +196,7 @@ int event_decode(struct codec *codec, const struct resource *resource, const cha
 		 struct error *err)
 {
 	static const char *const types[] = { "ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR" };
-	cleanup_tree json_t *tree = tree_parse(line, len, err);
+	cleanup_tree json_t *tree = tree_parse(line, len, CAP_OBJECT_BYTES, err);
 	const char *type = tree_text(tree, "type", 16);
 	const json_t *object = json_object_get(tree, "object");
 
@@ -225,7 +222,7 @@ int event_decode(struct codec *codec, const struct resource *resource, const cha
 int item_decode(struct codec *codec, const struct resource *resource, const char *text, size_t len, struct wire_event *event,
 		struct error *err)
 {
-	cleanup_tree json_t *tree = tree_parse(text, len, err);
+	cleanup_tree json_t *tree = tree_parse(text, len, CAP_OBJECT_BYTES, err);
 
 	*event = (struct wire_event){ .type = EVENT_ADDED };
 	if (!tree)
@@ -244,7 +241,7 @@ void wire_event_close(struct codec *codec, const struct resource *resource, stru
 
 int list_decode(const struct resource *resource, const char *text, size_t len, struct wire_list *list, struct error *err)
 {
-	cleanup_tree json_t *tree = tree_parse(text, len, err);
+	cleanup_tree json_t *tree = tree_parse(text, len, CAP_OBJECT_BYTES, err);
 	const char *more;
 
 	*list = (struct wire_list){ 0 };
