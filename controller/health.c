@@ -46,7 +46,7 @@ static void report(const struct check *checks, size_t n, const char *what, bool 
 	answer(reply, ok ? 200 : 500, "text/plain; charset=utf-8", text, len);
 }
 
-void health_handle(void *context, const struct server_request *request, struct server_reply *reply)
+bool health_handle(void *context, const struct server_request *request, struct exchange *exchange, struct server_reply *reply)
 {
 	const struct health *health = context;
 	const struct check live[] = { { .name = "ping", .ok = true, .why = "" } };
@@ -57,12 +57,14 @@ void health_handle(void *context, const struct server_request *request, struct s
 	};
 	bool verbose = strstr(request->query, "verbose") != NULL;
 
+	(void)exchange;
 	if (strcmp(request->path, "/healthz") == 0 || strcmp(request->path, "/livez") == 0)
 		report(live, 1, request->path + 1, verbose, reply);
 	else if (strcmp(request->path, "/readyz") == 0)
 		report(ready, sizeof(ready) / sizeof(ready[0]), "readyz", verbose, reply);
 	else
 		answer(reply, 404, "text/plain; charset=utf-8", strdup("try /healthz, /livez or /readyz\n"), 32);
+	return true;
 }
 
 static void family(FILE *out, const char *name, const char *type, const char *help)
@@ -121,7 +123,7 @@ static void cache_metrics(FILE *out, const struct manager *m)
 		fprintf(out, "tollgate_watch_failures_total{kind=\"%s\"} %" PRIu64 "\n", kind_label(k), m->informers[k].stats.failures);
 }
 
-void metrics_handle(void *context, const struct server_request *request, struct server_reply *reply)
+bool metrics_handle(void *context, const struct server_request *request, struct exchange *exchange, struct server_reply *reply)
 {
 	const struct health *health = context;
 	const struct http_stats *h = http_stats(health->http);
@@ -129,14 +131,15 @@ void metrics_handle(void *context, const struct server_request *request, struct 
 	size_t len = 0;
 	FILE *out;
 
+	(void)exchange;
 	if (strcmp(request->path, "/metrics") != 0) {
 		answer(reply, 404, "text/plain; charset=utf-8", strdup("try /metrics\n"), 13);
-		return;
+		return true;
 	}
 	out = open_memstream(&text, &len);
 	if (!out) {
 		answer(reply, 500, "text/plain; charset=utf-8", NULL, 0);
-		return;
+		return true;
 	}
 	reconcile_metrics(out, health->manager);
 	cache_metrics(out, health->manager);
@@ -146,4 +149,5 @@ void metrics_handle(void *context, const struct server_request *request, struct 
 	fprintf(out, "tollgate_http_connections_total %" PRIu64 "\n", h->connections);
 	fclose(out);
 	answer(reply, 200, "text/plain; version=0.0.4; charset=utf-8", text, len);
+	return true;
 }

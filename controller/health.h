@@ -15,7 +15,7 @@ struct health {
 	bool stopping; /* readiness fails first */
 };
 
-void health_handle(void *health, const struct server_request *, struct server_reply *);
-void metrics_handle(void *health, const struct server_request *, struct server_reply *);
+bool health_handle(void *health, const struct server_request *, struct exchange *, struct server_reply *);
+bool metrics_handle(void *health, const struct server_request *, struct exchange *, struct server_reply *);
 
 #endif

@@ -78,12 +78,14 @@ static void on_signal(void *context, int signum)
 
 /* "0" turns an address off. */
 static int open_server(struct program *p, const char *address,
-		       void (*handle)(void *, const struct server_request *, struct server_reply *), struct server **server,
-		       struct error *err)
+		       bool (*handle)(void *, const struct server_request *, struct exchange *, struct server_reply *),
+		       struct server **server, struct error *err)
 {
+	const struct server_handler handler = { .context = &p->health, .handle = handle };
+
 	if (strcmp(address, "0") == 0)
 		return 0;
-	*server = server_new(p->loop, address, handle, &p->health, err);
+	*server = server_new(p->loop, address, false, &handler, err);
 	return *server ? 0 : -1;
 }
 

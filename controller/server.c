@@ -1,153 +1,506 @@
 /*
- * libmicrohttpd inside the loop, without threads: its epoll descriptor in a uv_poll_t says that there is something to do,
- * MHD_get_timeout feeds a uv_timer_t, and run() does what there is. Owns the listening socket and the connections. Must not know
- * what is served. Invariants: no request with a body, and none but GET and HEAD, reaches the handler; after each run the timer
- * stands at libmicrohttpd's next moment; the server's memory lives until both handles are closed.
+ * libmicrohttpd inside the loop, without threads: its epoll descriptor in a uv_poll_t says that there is something to do, and run()
+ * does what there is. Owns the listening socket, the connections, what they may cost and how long each step may take (libmicrohttpd
+ * itself only ends those that are silent). Must not know what is served, nor whose certificates are shown. Invariants: nothing but whole requests within the limits
+ * reaches the handler; every connection is in one queue, that of its phase, and each queue is in the order of deadlines; after each
+ * run the timer stands at the next moment; an identity outlives the TLS sessions that use it; the server's memory lives until both
+ * handles are closed.
  */
 #include "server.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <netdb.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <gnutls/abstract.h>
+#include <gnutls/gnutls.h>
 #include <microhttpd.h>
 #include <uv.h>
 
+#include "identity.h"
+#include "listen.h"
 #include "memory.h"
 
-enum { CONNECTIONS_MAX = 64, BACKLOG = 64, IDLE_S = 30, CONNECTION_BYTES = 8 * 1024, HOST_MAX = 255 };
+enum {
+	PLAIN_CONNECTIONS = 64,
+	TLS_CONNECTIONS = 512,
+	PLAIN_HEADER_BYTES = 8 * 1024, /* of a connection's memory: the header, and a part of the body */
+	TLS_HEADER_BYTES = 16 * 1024,  /* a message of the handshake as well */
+	BODIES_BYTES = 16 * 1024 * 1024,
+	FIRST_BYTES = 4 * 1024, /* what a body gets before it has shown that it is longer */
+	REQUEST_S = 32,
+	PLAIN_IDLE_S = 30,
+	TLS_IDLE_S = 90,
+	ROUNDS = 8, /* of libmicrohttpd, before others on the loop have their turn */
+	STILL_RUNS = 2,
+	STALL_MS = 20, /* see set_timer() */
+};
+
+static const char tls_versions[] = "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:"
+				   "-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305";
 
 /* Under two names, depending on the version of libmicrohttpd. */
 enum { HTTP_CONTENT_TOO_LARGE = 413 };
 
+enum phase {
+	PEER_NEW,     /* has never brought a whole request; in the order of opening */
+	PEER_ASKING,  /* brings another one */
+	PEER_RESTING, /* has had an answer, or is being sent one */
+	PEER_WAITING, /* for an answer that comes later */
+	PEER_SHUT,    /* we have ended it; libmicrohttpd is about to see that */
+	PHASES,
+};
+
+static const uint64_t never = UINT64_MAX;
+
+struct peers {
+	struct peer *first, *last;
+};
+
 struct server {
 	struct MHD_Daemon *daemon;
-	void (*handle)(void *context, const struct server_request *, struct server_reply *);
-	void *context;
+	struct server_handler handler;
+	struct tls_identity *identity; /* of connections yet to come */
+	struct peers queues[PHASES];
+	struct server_stats stats;
 	uv_poll_t poll;
 	uv_timer_t timer;
 	unsigned open_handles;
-	unsigned idle_s;
+	unsigned request_s, idle_s;
+	unsigned limit, shut; /* connections at most; of those that are open, those in PEER_SHUT */
+	unsigned long runs;
+	bool tls;
+	bool stirred; /* something has moved in this run */
+	bool again;   /* libmicrohttpd has more to do than it knows */
 	int port;
 };
 
+/* A connection. */
+struct peer {
+	struct server *server;
+	struct MHD_Connection *connection;
+	struct peer *prev, *next; /* in its queue */
+	enum phase phase;
+	uint64_t deadline_ms; /* of uv_now() */
+	unsigned request_s, idle_s;
+	unsigned long opened; /* in which run */
+	int fd;
+	struct tls_identity *identity; /* NULL: refused */
+	struct exchange *exchange;     /* from a request's first line until its answer is sent */
+};
+
 /* One request; allocated when its first line is read. */
-struct visit {
-	bool begun; /* the header has been seen */
+struct exchange {
+	struct peer *peer;
+	struct server_request request;
+	char *body;
+	size_t body_len, body_size;
+	size_t announced; /* the body's length at most */
+	size_t discarded; /* of a body that is refused */
+	int refusal;	  /* the status to end it with, when all of it has come; 0 = none, ask the handler */
+	bool begun;	  /* the header has been seen */
+	bool answered;
 	char uri[];
 };
 
-/* --- requests --- */
+/* --- connections and their deadlines --- */
 
-static void *begin_visit(void *context, const char *uri, struct MHD_Connection *connection)
+static uint64_t now_ms(const struct server *server)
 {
-	size_t size = strlen(uri) + 1;
-	struct visit *visit = memory_alloc(sizeof(*visit) + size);
-
-	(void)context;
-	(void)connection;
-	memcpy(visit->uri, uri, size);
-	return visit;
+	return uv_now(server->timer.loop);
 }
 
-static void end_visit(void *context, struct MHD_Connection *connection, void **visit, enum MHD_RequestTerminationCode how)
+static void leave(struct peer *peer)
 {
+	struct peers *queue = &peer->server->queues[peer->phase];
+
+	*(peer->prev != NULL ? &peer->prev->next : &queue->first) = peer->next;
+	*(peer->next != NULL ? &peer->next->prev : &queue->last) = peer->prev;
+}
+
+/* At the end, but for those who were given more time. */
+static void enter(struct peer *peer, enum phase phase, uint64_t deadline_ms)
+{
+	struct peers *queue = &peer->server->queues[phase];
+	struct peer *before = queue->last;
+
+	while (before != NULL && before->deadline_ms > deadline_ms)
+		before = before->prev;
+	peer->phase = phase;
+	peer->deadline_ms = deadline_ms;
+	peer->prev = before;
+	peer->next = before != NULL ? before->next : queue->first;
+	*(peer->prev != NULL ? &peer->prev->next : &queue->first) = peer;
+	*(peer->next != NULL ? &peer->next->prev : &queue->last) = peer;
+}
+
+static void move(struct peer *peer, enum phase phase)
+{
+	uint64_t deadline_ms = never;
+
+	if (phase == PEER_ASKING)
+		deadline_ms = now_ms(peer->server) + peer->request_s * UINT64_C(1000);
+	else if (phase == PEER_RESTING)
+		deadline_ms = now_ms(peer->server) + peer->idle_s * UINT64_C(1000);
+	leave(peer);
+	enter(peer, phase, deadline_ms);
+}
+
+/* libmicrohttpd gets to know as if the client had gone, and takes it from there. */
+static void shut(struct peer *peer)
+{
+	move(peer, PEER_SHUT);
+	peer->server->shut++;
+	shutdown(peer->fd, SHUT_RDWR);
+}
+
+static void expire(struct server *server)
+{
+	struct peer *peer;
+
+	for (enum phase phase = PEER_NEW; phase <= PEER_RESTING; phase++) {
+		while ((peer = server->queues[phase].first) != NULL && peer->deadline_ms <= now_ms(server)) {
+			/* Whoever has got its answer and asks for nothing else has missed nothing. */
+			server->stats.timed_out += phase != PEER_RESTING || peer->exchange != NULL;
+			shut(peer);
+		}
+	}
+}
+
+static bool is_crowded(const struct server *server)
+{
+	return (server->stats.connections - server->shut) * 4 > server->limit * 3;
+}
+
+/* Those that were opened in this run have had no chance to ask yet. */
+static void evict(struct server *server)
+{
+	struct peer *oldest;
+
+	while (is_crowded(server) && (oldest = server->queues[PEER_NEW].first) != NULL) {
+		server->again = true;
+		if (oldest->opened == server->runs)
+			return;
+		server->stats.evicted++;
+		shut(oldest);
+	}
+}
+
+static uint64_t next_deadline(const struct server *server)
+{
+	uint64_t next = never;
+
+	for (enum phase phase = PEER_NEW; phase <= PEER_RESTING; phase++) {
+		if (server->queues[phase].first != NULL && server->queues[phase].first->deadline_ms < next)
+			next = server->queues[phase].first->deadline_ms;
+	}
+	return next;
+}
+
+/* --- TLS --- */
+
+void server_set_identity(struct server *server, struct tls_identity *identity)
+{
+	tls_identity_unref(server->identity);
+	server->identity = identity;
+}
+
+/* Asked of connections only that have none of an identity's credentials. */
+static int have_no_certificate(gnutls_session_t session, const gnutls_datum_t *authorities, int n_authorities,
+			       const gnutls_pk_algorithm_t *algorithms, int n_algorithms, gnutls_pcert_st **chain,
+			       unsigned *chain_len, gnutls_privkey_t *key)
+{
+	(void)session;
+	(void)authorities;
+	(void)n_authorities;
+	(void)algorithms;
+	(void)n_algorithms;
+	(void)chain;
+	(void)chain_len;
+	(void)key;
+	return -1;
+}
+
+static ssize_t pull(gnutls_transport_ptr_t context, void *data, size_t len)
+{
+	struct peer *peer = context;
+	ssize_t n = recv(peer->fd, data, len, 0);
+
+	peer->server->stirred |= n >= 0;
+	return n;
+}
+
+static ssize_t push(gnutls_transport_ptr_t context, const giovec_t *parts, int n_parts)
+{
+	struct peer *peer = context;
+	struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = (size_t)n_parts };
+	ssize_t n = sendmsg(peer->fd, &message, MSG_NOSIGNAL);
+
+	peer->server->stirred |= n >= 0;
+	return n;
+}
+
+static void begin_tls(struct peer *peer)
+{
+	gnutls_session_t session = MHD_get_connection_info(peer->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session;
+
+	gnutls_transport_set_ptr(session, peer);
+	gnutls_transport_set_pull_function(session, pull);
+	gnutls_transport_set_vec_push_function(session, push);
+	gnutls_handshake_set_max_packet_length(session, TLS_HEADER_BYTES);
+	peer->identity = tls_identity_ref(peer->server->identity);
+	if (peer->identity != NULL)
+		gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, tls_identity_credentials(peer->identity));
+}
+
+static void begin_peer(struct server *server, struct MHD_Connection *connection, void **context)
+{
+	struct peer *peer = memory_alloc(sizeof(*peer));
+
+	*peer = (struct peer){ .server = server,
+			       .connection = connection,
+			       .request_s = server->request_s,
+			       .idle_s = server->idle_s,
+			       .opened = server->runs,
+			       .fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd };
+	*context = peer;
+	enter(peer, PEER_NEW, now_ms(server) + peer->request_s * UINT64_C(1000));
+	server->stats.connections++;
+	if (server->tls)
+		begin_tls(peer);
+}
+
+static void end_peer(struct peer *peer)
+{
+	struct server *server = peer->server;
+
+	leave(peer);
+	server->shut -= peer->phase == PEER_SHUT;
+	server->stats.connections--;
+	/* With all connections or descriptors taken, libmicrohttpd watches its listening socket no more, and looks whether it
+	 * should again only at the beginning of a run: without another one, those who wait would wait for an event that cannot
+	 * come. */
+	server->again = true;
+	tls_identity_unref(peer->identity);
+	free(peer);
+}
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **peer, enum MHD_ConnectionNotificationCode what)
+{
+	struct server *server = context;
+
+	server->stirred = true;
+	if (what == MHD_CONNECTION_NOTIFY_STARTED)
+		begin_peer(server, connection, peer);
+	else
+		end_peer(*peer);
+}
+
+/* --- requests --- */
+
+static void *begin_exchange(void *context, const char *uri, struct MHD_Connection *connection)
+{
+	struct peer *peer = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+	size_t size = strlen(uri) + 1;
+	struct exchange *exchange = memory_alloc(sizeof(*exchange) + size);
+
+	(void)context;
+	memcpy(exchange->uri, uri, size);
+	exchange->peer = peer;
+	peer->exchange = exchange;
+	if (peer->phase == PEER_RESTING)
+		move(peer, PEER_ASKING);
+	return exchange;
+}
+
+static void drop_body(struct exchange *exchange)
+{
+	exchange->peer->server->stats.body_bytes -= exchange->body_size;
+	free(exchange->body);
+	exchange->body = NULL;
+	exchange->body_len = exchange->body_size = 0;
+}
+
+static void end_exchange(void *context, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode how)
+{
+	struct exchange *exchange = *state;
+
 	(void)context;
 	(void)connection;
 	(void)how;
-	free(*visit);
-	*visit = NULL;
+	drop_body(exchange);
+	exchange->peer->exchange = NULL;
+	free(exchange);
+	*state = NULL;
 }
 
-/* Takes the reply's body. */
-static enum MHD_Result send_reply(struct MHD_Connection *connection, const struct server_reply *reply, const char *allow)
+/* Takes the reply's body. name and value are of one more field; NULL: none. */
+static enum MHD_Result send_reply(struct exchange *exchange, const struct server_reply *reply, const char *name, const char *value)
 {
 	enum MHD_ResponseMemoryMode mode = reply->body != NULL ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT;
 	static char nothing[1];
 	struct MHD_Response *response = MHD_create_response_from_buffer(reply->body != NULL ? reply->body_len : 0,
 									reply->body != NULL ? reply->body : nothing, mode);
 
+	exchange->answered = true;
+	drop_body(exchange);
+	move(exchange->peer, PEER_RESTING);
 	if (response == NULL) {
 		free(reply->body);
 		return MHD_NO;
 	}
 	if (reply->content_type != NULL)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type);
-	if (allow != NULL)
-		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow);
-	enum MHD_Result result = MHD_queue_response(connection, (unsigned)reply->status, response);
+	if (name != NULL)
+		MHD_add_response_header(response, name, value);
+	enum MHD_Result result = MHD_queue_response(exchange->peer->connection, (unsigned)reply->status, response);
 
 	MHD_destroy_response(response);
 	return result;
 }
 
-static enum MHD_Result refuse(struct MHD_Connection *connection, int status, const char *why)
+static enum MHD_Result refuse(struct exchange *exchange, int status)
 {
+	bool takes_bodies = exchange->peer->server->handler.body_max > 0;
+	const char *why, *name = NULL, *value = NULL;
+
+	switch (status) {
+	case MHD_HTTP_METHOD_NOT_ALLOWED:
+		why = takes_bodies ? "only POST\n" : "only GET and HEAD\n";
+		name = MHD_HTTP_HEADER_ALLOW;
+		value = takes_bodies ? "POST" : "GET, HEAD";
+		break;
+	case HTTP_CONTENT_TOO_LARGE:
+		why = takes_bodies ? "the body is too long\n" : "no body is taken\n";
+		break;
+	case MHD_HTTP_SERVICE_UNAVAILABLE:
+		why = "too many bodies at once\n";
+		name = MHD_HTTP_HEADER_RETRY_AFTER;
+		value = "1";
+		break;
+	default:
+		why = "the only transfer coding is chunked\n";
+	}
 	struct server_reply reply = {
 		.status = status, .content_type = "text/plain; charset=utf-8", .body = memory_strdup(why), .body_len = strlen(why)
 	};
 
-	return send_reply(connection, &reply, status == MHD_HTTP_METHOD_NOT_ALLOWED ? "GET, HEAD" : NULL);
+	return send_reply(exchange, &reply, name, value);
 }
 
-static bool has_body(struct MHD_Connection *connection)
+static bool is_one_of_its_methods(const struct server *server, const char *method)
+{
+	if (server->handler.body_max > 0)
+		return strcmp(method, MHD_HTTP_METHOD_POST) == 0;
+	return strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+}
+
+/* At the end of the header. A refusal here ends the connection, and with it what else the client would send. */
+static enum MHD_Result take_header(struct exchange *exchange, struct MHD_Connection *connection, const char *method)
 {
 	const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	const char *coding = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+	const char *type = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
+	const struct server *server = exchange->peer->server;
+	unsigned long long announced = coding == NULL && length != NULL ? strtoull(length, NULL, 10) : 0;
+	char *query = strchr(exchange->uri, '?');
 
-	return (length != NULL && strcmp(length, "0") != 0) ||
-	       MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL;
+	exchange->begun = true;
+	if (!is_one_of_its_methods(server, method))
+		return refuse(exchange, MHD_HTTP_METHOD_NOT_ALLOWED);
+	if (announced > server->handler.body_max || (coding != NULL && server->handler.body_max == 0))
+		return refuse(exchange, HTTP_CONTENT_TOO_LARGE);
+	if (coding != NULL && strcasecmp(coding, "chunked") != 0)
+		return refuse(exchange, MHD_HTTP_NOT_IMPLEMENTED);
+	if (server->stats.body_bytes + announced > BODIES_BYTES)
+		return refuse(exchange, MHD_HTTP_SERVICE_UNAVAILABLE);
+	exchange->announced = coding != NULL ? server->handler.body_max : (size_t)announced;
+	if (query != NULL)
+		*query++ = '\0';
+	exchange->request = (struct server_request){ .method = method,
+						     .path = exchange->uri,
+						     .query = query != NULL ? query : "",
+						     .content_type = type != NULL ? type : "" };
+	return MHD_YES;
 }
 
-/* Called at the end of the header, when a refusal ends the connection and with it what else the client would send, and again at
- * the end of the request, when an answer leaves it open for the next. */
-static enum MHD_Result answer(void *context, struct MHD_Connection *connection, const char *url, const char *method,
-			      const char *version, const char *upload, size_t *upload_len, void **state)
+/* libmicrohttpd takes no answer in the middle of a body: the rest has to be heard, if not kept. */
+static void give_up(struct exchange *exchange, int status)
+{
+	drop_body(exchange);
+	exchange->refusal = status;
+}
+
+static enum MHD_Result take_body(struct exchange *exchange, const char *data, size_t len)
+{
+	struct server *server = exchange->peer->server;
+	size_t size = exchange->body_size > 0 ? exchange->body_size : FIRST_BYTES;
+
+	if (exchange->refusal == 0 && len > exchange->announced - exchange->body_len)
+		give_up(exchange, HTTP_CONTENT_TOO_LARGE);
+	while (size < exchange->body_len + len)
+		size *= 2;
+	if (size > exchange->announced)
+		size = exchange->announced;
+	if (exchange->refusal == 0 && size - exchange->body_size > BODIES_BYTES - server->stats.body_bytes)
+		give_up(exchange, MHD_HTTP_SERVICE_UNAVAILABLE);
+	if (exchange->refusal != 0) {
+		exchange->discarded += len;
+		return exchange->discarded > server->handler.body_max ? MHD_NO : MHD_YES;
+	}
+	if (size > exchange->body_size) {
+		exchange->body = memory_resize(exchange->body, size);
+		server->stats.body_bytes += size - exchange->body_size;
+		exchange->body_size = size;
+	}
+	memcpy(exchange->body + exchange->body_len, data, len);
+	exchange->body_len += len;
+	return MHD_YES;
+}
+
+/* The request is whole: an answer leaves the connection open for the next. */
+static enum MHD_Result take_end(struct exchange *exchange, struct MHD_Connection *connection)
+{
+	struct server *server = exchange->peer->server;
+	struct server_reply reply = { .status = MHD_HTTP_OK };
+
+	if (exchange->answered) /* and the answer was not taken */
+		return MHD_NO;
+	if (exchange->refusal != 0)
+		return refuse(exchange, exchange->refusal);
+	exchange->request.body = exchange->body;
+	exchange->request.body_len = exchange->body_len;
+	server->stats.requests++;
+	if (server->handler.handle(server->handler.context, &exchange->request, exchange, &reply))
+		return send_reply(exchange, &reply, NULL, NULL);
+	move(exchange->peer, PEER_WAITING);
+	server->stats.in_flight++;
+	MHD_suspend_connection(connection);
+	return MHD_YES;
+}
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url, const char *method,
+				  const char *version, const char *data, size_t *len, void **state)
 {
 	struct server *server = context;
-	struct visit *visit = *state;
+	struct exchange *exchange = *state;
+	size_t n = *len;
 
 	(void)url; /* unescaped: the handler sees what was asked */
 	(void)version;
-	(void)upload;
-	if (!visit->begun) {
-		visit->begun = true;
-		if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-			return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-		if (has_body(connection))
-			return refuse(connection, HTTP_CONTENT_TOO_LARGE, "no body is taken\n");
-		return MHD_YES;
-	}
-	*upload_len = 0;
-	char *query = strchr(visit->uri, '?');
-
-	if (query != NULL)
-		*query++ = '\0';
-	struct server_request request = { .method = method, .path = visit->uri, .query = query != NULL ? query : "" };
-	struct server_reply reply = { .status = MHD_HTTP_OK };
-
-	server->handle(server->context, &request, &reply);
-	return send_reply(connection, &reply, NULL);
-}
-
-static void set_idle(void *context, struct MHD_Connection *connection, void **state, enum MHD_ConnectionNotificationCode what)
-{
-	const struct server *server = context;
-
-	(void)state;
-	if (what == MHD_CONNECTION_NOTIFY_STARTED && server->idle_s != IDLE_S)
-		MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, server->idle_s);
-}
-
-/* --- the loop --- */
-
-static unsigned connections(const struct server *server)
-{
-	return MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
+	server->stirred = true;
+	*len = 0;
+	if (exchange->peer->phase == PEER_SHUT) /* what had come before that */
+		return MHD_NO;
+	if (!exchange->begun)
+		return take_header(exchange, connection, method);
+	return n > 0 ? take_body(exchange, data, n) : take_end(exchange, connection);
 }
 
 static void run(struct server *server);
@@ -157,6 +510,22 @@ static void on_time(uv_timer_t *timer)
 	run(timer->data);
 }
 
+/* Possibly in the middle of a run, from another request's handler: libmicrohttpd only takes notes here. */
+void server_answer(struct exchange *exchange, const struct server_reply *reply)
+{
+	struct peer *peer = exchange->peer;
+	struct server *server = peer->server;
+
+	assert(peer->phase == PEER_WAITING);
+	server->stats.in_flight--;
+	(void)send_reply(exchange, reply, NULL, NULL); /* if it is not taken, take_end() is asked again */
+	MHD_resume_connection(peer->connection);
+	server->again = true;
+	uv_timer_start(&server->timer, on_time, 0, 0);
+}
+
+/* --- the loop --- */
+
 static void on_event(uv_poll_t *poll, int status, int events)
 {
 	(void)status;
@@ -164,143 +533,76 @@ static void on_event(uv_poll_t *poll, int status, int events)
 	run(poll->data);
 }
 
+/* Soon if there is more to do: not in 0 ms, since libuv does nothing else while a timer that is due starts itself again.
+ * libmicrohttpd also says that there is more as long as a TLS handshake waits for its client. So if nothing at all has moved in two
+ * runs (one may have been for preparing what the next would send), nothing will before an event comes, but for the little that
+ * GnuTLS may have decrypted in advance. */
+static void set_timer(struct server *server, bool pending, bool more)
+{
+	uint64_t now = now_ms(server), next = next_deadline(server);
+
+	if (more)
+		next = now + 1;
+	else if (pending && next > now + STALL_MS)
+		next = now + STALL_MS;
+	if (next == never)
+		uv_timer_stop(&server->timer);
+	else
+		uv_timer_start(&server->timer, on_time, next > now ? next - now : 0, 0);
+}
+
 static void run(struct server *server)
 {
-	unsigned before;
 	MHD_UNSIGNED_LONG_LONG wait_ms;
+	bool pending, more;
+	int rounds = 0, still = 0;
 
-	/* With all connections taken, libmicrohttpd watches its listening socket no more, and looks whether it should again only
-	 * at the beginning of a run: without another one, those who wait would wait for an event that cannot come. */
 	do {
-		before = connections(server);
+		server->again = false;
+		server->stirred = !server->tls;
+		server->runs++;
 		MHD_run(server->daemon);
-	} while (before >= CONNECTIONS_MAX && connections(server) < CONNECTIONS_MAX);
-	if (MHD_get_timeout(server->daemon, &wait_ms) == MHD_YES)
-		uv_timer_start(&server->timer, on_time, wait_ms, 0);
-	else
-		uv_timer_stop(&server->timer);
+		evict(server);
+		still = server->stirred ? 0 : still + 1;
+		pending = MHD_get_timeout(server->daemon, &wait_ms) == MHD_YES; /* with no timeouts of its own: at once */
+		more = server->again || (pending && still < STILL_RUNS);
+	} while (more && ++rounds < ROUNDS);
+	expire(server); /* now: what had come in time has been read, even if we are late */
+	set_timer(server, pending, more);
 }
 
-/* --- listening --- */
-
-static int bad_address(const char *address, const char *why, struct error *err)
-{
-	return error_set(err, ERROR_INVALID, "cannot listen on \"%s\": %s", address, why);
-}
-
-/* host takes HOST_MAX + 1 bytes; port points into address. */
-static int split(const char *address, char *host, const char **port, struct error *err)
-{
-	const char *colon = strrchr(address, ':'), *begin = address, *end = colon;
-	long number = 0;
-
-	if (colon == NULL)
-		return bad_address(address, "there is no port, as in :8080 or 127.0.0.1:8080", err);
-	if (*begin == '[' && end[-1] == ']') {
-		begin++;
-		end--;
-	} else if (memchr(begin, ':', (size_t)(end - begin)) != NULL) {
-		return bad_address(address, "an IPv6 address needs brackets, as in [::1]:8080", err);
-	}
-	if (end - begin > HOST_MAX)
-		return bad_address(address, "the name of the host is too long", err);
-	memcpy(host, begin, (size_t)(end - begin));
-	host[end - begin] = '\0';
-	*port = colon + 1;
-	for (const char *at = *port; *at != '\0' || at == *port; at++) {
-		if (*at < '0' || *at > '9' || (number = number * 10 + (*at - '0')) > 65535)
-			return bad_address(address, "the port is not a number from 0 to 65535", err);
-	}
-	return 0;
-}
-
-/* The descriptor, or -1 with errno. */
-static int listen_on(const struct addrinfo *where)
-{
-	int fd = socket(where->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), yes = 1, no = 0;
-
-	if (fd < 0)
-		return -1;
-	/* Neither matters enough to fail: the first is for a quick restart, the second for IPv4 through an IPv6 socket. */
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-	if (where->ai_family == AF_INET6)
-		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
-	if (bind(fd, where->ai_addr, where->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
-		return fd;
-	int why = errno;
-
-	close(fd);
-	errno = why;
-	return -1;
-}
-
-static int open_socket(const char *address, struct error *err)
-{
-	static const int families[] = { AF_INET6, AF_INET };
-	struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM }, *found;
-	char host[HOST_MAX + 1] = "";
-	const char *port = NULL;
-	int fd = -1, result = 0, why = 0;
-
-	if (split(address, host, &port, err) != 0)
-		return -1;
-	/* IPv6 first, as ":8080" then takes IPv4 as well; the other only where there is no such network. */
-	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]) && fd < 0; i++) {
-		hints.ai_family = families[i];
-		int lookup = getaddrinfo(host[0] != '\0' ? host : NULL, port, &hints, &found);
-
-		if (lookup != 0) {
-			result = lookup;
-			continue;
-		}
-		fd = listen_on(found);
-		why = errno;
-		freeaddrinfo(found);
-		if (fd < 0 && why != EAFNOSUPPORT && why != EADDRNOTAVAIL)
-			break;
-	}
-	if (fd < 0)
-		return bad_address(address, why != 0 ? strerror(why) : gai_strerror(result), err);
-	return fd;
-}
-
-static int port_of(int fd)
-{
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} name = { .v6 = { .sin6_port = 0 } };
-	socklen_t size = sizeof(name);
-
-	if (getsockname(fd, &name.any, &size) != 0)
-		return 0;
-	return ntohs(name.any.sa_family == AF_INET6 ? name.v6.sin6_port : name.v4.sin_port);
-}
+/* --- the whole --- */
 
 static struct MHD_Daemon *start_daemon(struct server *server, int fd)
 {
-	return MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, answer, server, MHD_OPTION_LISTEN_SOCKET, fd,
-				MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-				(unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
-				MHD_OPTION_NOTIFY_CONNECTION, set_idle, server, MHD_OPTION_URI_LOG_CALLBACK, begin_visit, server,
-				MHD_OPTION_NOTIFY_COMPLETED, end_visit, server, MHD_OPTION_END);
+	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (server->tls ? MHD_USE_TLS : 0);
+
+	/* The last two are overlooked without TLS. */
+	return MHD_start_daemon(flags, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+				server->limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+				(size_t)(server->tls ? TLS_HEADER_BYTES : PLAIN_HEADER_BYTES), MHD_OPTION_NOTIFY_CONNECTION,
+				on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, begin_exchange, server,
+				MHD_OPTION_NOTIFY_COMPLETED, end_exchange, server, MHD_OPTION_HTTPS_PRIORITIES, tls_versions,
+				MHD_OPTION_HTTPS_CERT_CALLBACK, have_no_certificate, MHD_OPTION_END);
 }
 
-struct server *server_new(struct loop *loop, const char *address,
-			  void (*handle)(void *context, const struct server_request *, struct server_reply *), void *context,
-			  struct error *err)
+struct server *server_new(struct loop *loop, const char *address, bool tls, const struct server_handler *handler, struct error *err)
 {
-	int fd = open_socket(address, err);
+	int fd = listen_open(address, err);
 
 	if (fd < 0)
 		return NULL;
 	struct server *server = memory_alloc(sizeof(*server));
 
-	*server = (struct server){ .handle = handle, .context = context, .idle_s = IDLE_S, .port = port_of(fd) };
+	*server = (struct server){ .handler = *handler,
+				   .request_s = REQUEST_S,
+				   .idle_s = tls ? TLS_IDLE_S : PLAIN_IDLE_S,
+				   .limit = tls ? TLS_CONNECTIONS : PLAIN_CONNECTIONS,
+				   .tls = tls,
+				   .port = listen_port(fd) };
 	server->daemon = start_daemon(server, fd);
 	if (server->daemon == NULL) {
-		bad_address(address, "the HTTP server does not start", err);
+		listen_failed(address, "the HTTP server does not start", err);
 		close(fd);
 		free(server);
 		return NULL;
@@ -334,8 +636,12 @@ void server_free(struct server *server)
 		return;
 	uv_close((uv_handle_t *)&server->poll, on_close);
 	uv_close((uv_handle_t *)&server->timer, on_close);
+	/* It panics at the sight of a suspended connection. */
+	for (struct peer *peer = server->queues[PEER_WAITING].first; peer != NULL; peer = peer->next)
+		MHD_resume_connection(peer->connection);
 	MHD_stop_daemon(server->daemon); /* closes the descriptor that the loop has let go of */
 	server->daemon = NULL;
+	server_set_identity(server, NULL);
 }
 
 int server_port(const struct server *server)
@@ -343,7 +649,13 @@ int server_port(const struct server *server)
 	return server->port;
 }
 
-void server_set_idle(struct server *server, unsigned seconds)
+void server_set_times(struct server *server, unsigned request_s, unsigned idle_s)
 {
-	server->idle_s = seconds;
+	server->request_s = request_s;
+	server->idle_s = idle_s;
+}
+
+struct server_stats server_stats(const struct server *server)
+{
+	return server->stats;
 }

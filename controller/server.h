@@ -1,20 +1,27 @@
 /*
- * A small HTTP server (libmicrohttpd, no threads) inside the loop, for metrics and health. Plain HTTP; what may be asked and what is
- * answered is the handler's business. Bounded: connections, header size, idle time; bodies are not taken.
+ * A small HTTP/1.1 server (libmicrohttpd, no threads) inside the loop: plain for metrics and health, TLS with bodies for admission. What
+ * may be asked and what is answered is the handler's business; when and whether a client is heard at all is decided here. Bounded:
+ * connections, header size, body size, bytes of all bodies together, and the time for each step.
  */
 #ifndef TOLLGATE_SERVER_H
 #define TOLLGATE_SERVER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "error.h"
 #include "loop.h"
 
 struct server;
+struct exchange; /* a request that is answered later */
+struct tls_identity; /* identity.h */
 
 struct server_request {
 	const char *method, *path; /* path without query */
 	const char *query;         /* "verbose&exclude=x", "" if none */
+	const char *content_type;  /* "" if none */
+	const char *body;          /* not NUL-terminated; NULL if none */
+	size_t body_len;
 };
 
 struct server_reply {
@@ -24,13 +31,32 @@ struct server_reply {
 	size_t body_len;
 };
 
-/* address: "host:port", "[v6]:port" or ":port" (all addresses). ERROR_INVALID names address and reason. */
-struct server *server_new(struct loop *, const char *address, void (*handle)(void *context, const struct server_request *, struct server_reply *),
-			  void *context, struct error *) must_check;
+struct server_handler {
+	void *context;
+	/* True: the reply is filled in. False: server_answer(exchange) follows, from a later event; all of the request is valid until then. */
+	bool (*handle)(void *context, const struct server_request *, struct exchange *, struct server_reply *);
+	size_t body_max; /* 0: GET and HEAD alone, no bodies; else POST alone, bodies up to this many bytes, 413 beyond */
+};
+
+/* address: "host:port", "[v6]:port" or ":port" (all addresses). tls: the port speaks TLS (1.2 and 1.3), and refuses every handshake until
+ * server_set_identity. ERROR_INVALID names address and reason. */
+struct server *server_new(struct loop *, const char *address, bool tls, const struct server_handler *, struct error *) must_check;
+/* Exchanges not yet answered are dropped: their owner must not answer them any more. */
 void server_free(struct server *);
+void server_answer(struct exchange *, const struct server_reply *);
+/* New connections get this one; taken. */
+void server_set_identity(struct server *, struct tls_identity *);
 /* The port it listens on (for ":0"). */
 int server_port(const struct server *);
-/* Connections yet to come are closed when nothing happens on them for this long; 30 s unless told. */
-void server_set_idle(struct server *, unsigned seconds);
+/* Times for connections yet to come, in seconds. request: from a connection's opening (TLS handshake included), or a request's first line, to
+ * the request's last byte; 32 unless told. idle: from an answer to the next request's first line; 30 plain, 90 with TLS unless told. */
+void server_set_times(struct server *, unsigned request_s, unsigned idle_s);
+
+struct server_stats {
+	unsigned connections, in_flight; /* now */
+	size_t body_bytes;               /* held now */
+	unsigned long requests, evicted, timed_out; /* since the start */
+};
+struct server_stats server_stats(const struct server *);
 
 #endif

@@ -30,7 +30,7 @@
 #define NOW ((instant_t)1795341980000) /* 2026-11-22T10:06:20Z */
 
 static struct atoms *test_atoms;
-static struct arena test_arena;
+MAYBE_UNUSED static struct arena test_arena;
 
 MAYBE_UNUSED static atom_t word(const char *text)
 {
