@@ -53,6 +53,8 @@ bool health_handle(void *context, const struct server_request *request, struct e
 	const struct check ready[] = {
 		{ .name = "ping", .ok = true, .why = "" },
 		{ .name = "caches-synced", .ok = health->manager->synced, .why = "not every kind has been listed yet" },
+		{ .name = "webhook-certificate", .ok = !health->certs || certkeeper_stats(health->certs).expires,
+		  .why = "there is no certificate to serve yet; the log says what it waits for" },
 		{ .name = "shutdown", .ok = !health->manager->stopping, .why = "stopping" },
 	};
 	bool verbose = strstr(request->query, "verbose") != NULL;
@@ -123,6 +125,67 @@ static void cache_metrics(FILE *out, const struct manager *m)
 		fprintf(out, "tollgate_watch_failures_total{kind=\"%s\"} %" PRIu64 "\n", kind_label(k), m->informers[k].stats.failures);
 }
 
+/* Prometheus' histograms count up: each bucket holds those before it. */
+static void admission_times(FILE *out, const struct webhook_stats *s)
+{
+	family(out, "tollgate_admission_seconds", "histogram", "Time from the whole review to its answer, by path.");
+	for (int i = 0; i < WEBHOOKS; i++) {
+		uint64_t sum = 0;
+		for (int b = 0; b < WEBHOOK_BUCKETS; b++) {
+			sum += s->paths[i].buckets[b];
+			fprintf(out, "tollgate_admission_seconds_bucket{webhook=\"%s\",le=\"%s\"} %" PRIu64 "\n", webhook_paths[i],
+				webhook_bucket_names[b], sum);
+		}
+		fprintf(out, "tollgate_admission_seconds_sum{webhook=\"%s\"} %.9g\n", webhook_paths[i], s->paths[i].seconds);
+		fprintf(out, "tollgate_admission_seconds_count{webhook=\"%s\"} %" PRIu64 "\n", webhook_paths[i], sum);
+	}
+}
+
+static void admission_counts(FILE *out, const struct webhook_stats *s)
+{
+	family(out, "controller_runtime_webhook_requests_total", "counter", "Admission requests, by path and HTTP code.");
+	for (int i = 0; i < WEBHOOKS; i++) {
+		fprintf(out, "controller_runtime_webhook_requests_total{code=\"200\",webhook=\"%s\"} %" PRIu64 "\n", webhook_paths[i],
+			s->paths[i].ok);
+		fprintf(out, "controller_runtime_webhook_requests_total{code=\"400\",webhook=\"%s\"} %" PRIu64 "\n", webhook_paths[i],
+			s->paths[i].bad);
+		fprintf(out, "controller_runtime_webhook_requests_total{code=\"503\",webhook=\"%s\"} %" PRIu64 "\n", webhook_paths[i],
+			s->paths[i].unavailable);
+	}
+	family(out, "tollgate_admission_refused_total", "counter", "Reviews that were answered with a refusal.");
+	for (int i = 0; i < WEBHOOKS; i++)
+		fprintf(out, "tollgate_admission_refused_total{webhook=\"%s\"} %" PRIu64 "\n", webhook_paths[i], s->paths[i].refused);
+	family(out, "tollgate_admission_looks_total", "counter", "Requests to the API server before an answer, where the cache may be behind.");
+	for (int i = 0; i < WEBHOOKS; i++)
+		fprintf(out, "tollgate_admission_looks_total{webhook=\"%s\"} %" PRIu64 "\n", webhook_paths[i], s->paths[i].looks);
+	family(out, "tollgate_admission_in_flight", "gauge", "Reviews not answered yet.");
+	fprintf(out, "tollgate_admission_in_flight %u\n", s->in_flight);
+}
+
+static void admission_metrics(FILE *out, const struct health *health)
+{
+	const struct server_stats server = server_stats(health->webhook_server);
+	const struct certkeeper_stats certs = certkeeper_stats(health->certs);
+
+	admission_counts(out, webhook_stats(health->webhook));
+	admission_times(out, webhook_stats(health->webhook));
+	family(out, "tollgate_webhook_connections", "gauge", "Connections to the webhook that are open.");
+	fprintf(out, "tollgate_webhook_connections %u\n", server.connections);
+	family(out, "tollgate_webhook_connections_cut_total", "counter", "Connections cut off, by reason.");
+	fprintf(out, "tollgate_webhook_connections_cut_total{reason=\"slow\"} %lu\n", server.timed_out);
+	fprintf(out, "tollgate_webhook_connections_cut_total{reason=\"crowded\"} %lu\n", server.evicted);
+	family(out, "tollgate_cert_expiry_timestamp_seconds", "gauge", "When the webhook's certificate expires; 0 = there is none yet.");
+	fprintf(out, "tollgate_cert_expiry_timestamp_seconds %" PRId64 "\n", (int64_t)(certs.expires / 1000));
+	family(out, "tollgate_cert_bundle_in_step", "gauge", "1 when the webhook configurations hold the CA that is served.");
+	fprintf(out, "tollgate_cert_bundle_in_step %d\n", certs.in_step);
+	family(out, "tollgate_cert_rotations_total", "counter", "Certificates that this process made.");
+	fprintf(out, "tollgate_cert_rotations_total %lu\n", certs.rotations);
+	family(out, "certwatcher_read_certificate_total", "counter", "Times the certificate was read.");
+	fprintf(out, "certwatcher_read_certificate_total %lu\n", certs.reads);
+	family(out, "certwatcher_read_certificate_errors_total", "counter", "Times that failed.");
+	fprintf(out, "certwatcher_read_certificate_errors_total %lu\n", certs.read_errors);
+}
+
 bool metrics_handle(void *context, const struct server_request *request, struct exchange *exchange, struct server_reply *reply)
 {
 	const struct health *health = context;
@@ -147,6 +210,8 @@ bool metrics_handle(void *context, const struct server_request *request, struct 
 	fprintf(out, "tollgate_http_requests_total %" PRIu64 "\n", h->requests);
 	family(out, "tollgate_http_connections_total", "counter", "Connections opened to the API server.");
 	fprintf(out, "tollgate_http_connections_total %" PRIu64 "\n", h->connections);
+	if (health->webhook)
+		admission_metrics(out, health);
 	fclose(out);
 	answer(reply, 200, "text/plain; version=0.0.4; charset=utf-8", text, len);
 	return true;

@@ -9,21 +9,31 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include "certkeeper.h"
 #include "health.h"
 #include "http.h"
+#include "identity.h"
 #include "loop.h"
 #include "manager.h"
 #include "memory.h"
 #include "options.h"
+#include "review.h"
 #include "server.h"
+#include "webhook.h"
 
 #ifndef TOLLGATE_VERSION
 #define TOLLGATE_VERSION "dev"
 #endif
 
-enum { EXIT_USAGE = 2, DRAIN_MS = 30000 };
+/* Of what deploy/base/webhooks.yaml installs. */
+#define WEBHOOK_NAME "tollgate-webhook" /* Service and Secret */
+#define WEBHOOK_CONFIGURATIONS "tollgate"
+#define NAMESPACE_DEFAULT "tollgate-system"
+
+enum { EXIT_USAGE = 2, DRAIN_MS = 30000, DESCRIPTORS_MAX = 65536 };
 
 struct program {
 	struct options options;
@@ -35,15 +45,26 @@ struct program {
 	struct port port;
 	struct manager manager;
 	struct health health;
-	struct server *health_server, *metrics_server;
+	struct server *health_server, *metrics_server, *webhook_server;
+	struct webhook *webhook;   /* NULL: off */
+	struct certkeeper *certs;
 	int64_t stop_by; /* monotonic; 0 = running */
 	int exit_code;
 };
+
+/* The shorter of two waits, of which a negative one is none. */
+static int64_t shorter(int64_t a, int64_t b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
 
 static int64_t drain(void *context)
 {
 	struct program *p = context;
 	int64_t wait = manager_drain(&p->manager), left;
+
+	if (p->certs)
+		wait = shorter(wait, certkeeper_tick(p->certs));
 
 	if (p->manager.failed) {
 		p->exit_code = EXIT_FAILURE;
@@ -89,6 +110,80 @@ static int open_server(struct program *p, const char *address,
 	return *server ? 0 : -1;
 }
 
+/* ---- admission ---- */
+
+static void serve_certificate(void *context, const char *chain_pem, const char *key_pem)
+{
+	struct program *p = context;
+	struct error err = { 0 };
+	struct tls_identity *identity = tls_identity_new(chain_pem, key_pem, &err);
+
+	if (identity)
+		server_set_identity(p->webhook_server, identity);
+	else
+		log_error(&p->log, "the webhook's certificate cannot be used", "error", err.message);
+}
+
+/* Where Tollgate itself is at home. */
+static const char *own_namespace(const struct program *p)
+{
+	const char *pod = getenv("POD_NAMESPACE");
+
+	if (pod && *pod)
+		return pod;
+	return strcmp(p->cluster.source, "in-cluster") == 0 ? p->cluster.ns : NAMESPACE_DEFAULT;
+}
+
+/* All of admission but its port. */
+static int prepare_webhook(struct program *p, struct error *err)
+{
+	const struct options *o = &p->options;
+
+	if (strcmp(o->webhook_bind_address, "0") == 0)
+		return 0;
+	p->webhook = webhook_new(&(struct webhook_config){ .port = &p->port,
+							   .cache = p->manager.cache,
+							   .codec = p->manager.codec,
+							   .atoms = p->manager.atoms,
+							   .synced = &p->manager.synced,
+							   .answer = server_answer });
+	p->certs = certkeeper_new(&(struct certkeeper_config){ .port = &p->port,
+							       .log = &p->log,
+							       .dir = o->webhook_cert_dir,
+							       .ns = own_namespace(p),
+							       .secret = WEBHOOK_NAME,
+							       .service = WEBHOOK_NAME,
+							       .url = o->webhook_url,
+							       .webhooks = WEBHOOK_CONFIGURATIONS,
+							       .leaf_lifetime_ms = o->webhook_cert_lifetime_s * 1000 },
+				  serve_certificate, p, err);
+	return p->certs ? 0 : -1;
+}
+
+static int open_webhook(struct program *p, struct error *err)
+{
+	const struct server_handler handler = { .context = p->webhook, .handle = webhook_handle, .body_max = REVIEW_BYTES_MAX };
+
+	if (!p->webhook)
+		return 0;
+	p->webhook_server = server_new(p->loop, p->options.webhook_bind_address, true, &handler, err);
+	p->health.webhook = p->webhook;
+	p->health.webhook_server = p->webhook_server;
+	p->health.certs = p->certs;
+	return p->webhook_server ? 0 : -1;
+}
+
+/* Each idle connection to the webhook holds one; the usual soft limit of 1024 is for programs that use select(2). */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int start(struct program *p, struct error *err)
 {
 	char agent[128];
@@ -113,7 +208,7 @@ static int start(struct program *p, struct error *err)
 					  .cache_sync_timeout_ms = o->cache_sync_timeout_s * 1000,
 				  });
 	p->health = (struct health){ .manager = &p->manager, .http = p->http };
-	return 0;
+	return prepare_webhook(p, err);
 }
 
 static int run(struct program *p)
@@ -125,7 +220,8 @@ static int run(struct program *p)
 		return EXIT_USAGE;
 	}
 	if (open_server(p, p->options.health_probe_bind_address, health_handle, &p->health_server, &err) < 0 ||
-	    open_server(p, p->options.metrics_bind_address, metrics_handle, &p->metrics_server, &err) < 0) {
+	    open_server(p, p->options.metrics_bind_address, metrics_handle, &p->metrics_server, &err) < 0 ||
+	    open_webhook(p, &err) < 0) {
 		log_error(&p->log, "cannot serve", "error", err.message);
 		return EXIT_FAILURE;
 	}
@@ -133,6 +229,7 @@ static int run(struct program *p)
 	loop_on_signal(p->loop, SIGINT, on_signal, p);
 	loop_on_signal(p->loop, SIGTERM, on_signal, p);
 	signal(SIGPIPE, SIG_IGN);
+	raise_descriptor_limit();
 	log_info(&p->log, "starting", "version", TOLLGATE_VERSION, "server", p->cluster.server, "configuration", p->cluster.source);
 	if (p->options.leader_elect)
 		log_warn(&p->log, "--leader-elect is accepted but not in this version: run one replica");
@@ -144,6 +241,9 @@ static int run(struct program *p)
 
 static void stop(struct program *p)
 {
+	server_free(p->webhook_server); /* first, as it drops what is under way */
+	webhook_free(p->webhook);
+	certkeeper_free(p->certs);
 	if (p->manager.cache)
 		manager_close(&p->manager);
 	server_free(p->metrics_server);

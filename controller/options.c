@@ -18,13 +18,13 @@
 #define TOLLGATE_VERSION "dev"
 #endif
 
-enum { WRITES_MAX = 256, TIMEOUT_MAX_S = 24 * 60 * 60, SHOWN_MAX = 64 };
+enum { WRITES_MAX = 256, TIMEOUT_MAX_S = 24 * 60 * 60, LIFETIME_MIN_S = 30, LIFETIME_MAX_S = 87600 * 60 * 60, SHOWN_MAX = 64 };
 
 /* Sets a member from text. NULL, or what the text should have been, to be read after "is not". */
 typedef const char *setter(void *member, const char *text);
 
 static setter set_text, set_namespace, set_address, set_writes, set_level, set_format, set_label, set_switch, set_rebind,
-	set_seconds;
+	set_seconds, set_lifetime, set_url;
 
 /* FLAG(name, argument, setter, member, default, help). No default: empty, or decided in set_defaults. --help puts the default
  * after a help that does not speak of it. */
@@ -38,11 +38,15 @@ static setter set_text, set_namespace, set_address, set_writes, set_level, set_f
 	FLAG("max-concurrent-writes", " N", set_writes, max_concurrent_writes, "32", "writes in flight, 1-256")                    \
 	FLAG("log-level", " LEVEL", set_level, log_level, "info", "error, warn, info or debug")                                    \
 	FLAG("log-format", " FORMAT", set_format, log_format, NULL, "json or text (default: text on a terminal)")                  \
-	FLAG("project-label", " KEY", set_label, project_label, PROJECT_LABEL_DEFAULT, "label that makes a Namespace a project's") \
+	FLAG("project-label", " KEY", set_label, project_label, NULL, "(" PROJECT_LABEL_DEFAULT ")")                             \
 	FLAG("enable-sandbox-provider", "[=BOOL]", set_switch, sandbox, "false", "pretend to charge, for demos")                   \
 	FLAG("rebind", " POLICY", set_rebind, rebind, "Supersede", "Supersede (default) or Reject, if bound")                      \
 	FLAG("leader-elect", "[=BOOL]", set_switch, leader_elect, "false", "accepted, without effect yet")                         \
-	FLAG("cache-sync-timeout", " TIME", set_seconds, cache_sync_timeout_s, "2m", "exit if not synced by then")
+	FLAG("cache-sync-timeout", " TIME", set_seconds, cache_sync_timeout_s, "2m", "exit if not synced by then")                          \
+	FLAG("webhook-bind-address", " ADDR", set_address, webhook_bind_address, "0", "admission by TLS, 0 = off")                 \
+	FLAG("webhook-cert-dir", " DIR", set_text, webhook_cert_dir, NULL, "with tls.crt and tls.key; else own ones")              \
+	FLAG("webhook-cert-lifetime", " TIME", set_lifetime, webhook_cert_lifetime_s, "2160h", "of its own certificates")          \
+	FLAG("webhook-url", " URL", set_url, webhook_url, NULL, "in place of its Service: outside a cluster")
 
 struct flag {
 	const char *name, *argument; /* the argument with what joins it to the name */
@@ -163,27 +167,52 @@ static const char *set_writes(void *member, const char *text)
 	return NULL;
 }
 
-static const char *set_seconds(void *member, const char *text)
+/* The seconds of a text such as 90, 90s, 2m or 1h30m; -1 if it is none, or more than max. */
+static long read_time(const char *text, long max)
 {
-	static const char wanted[] = "a time from 1s to 24h such as 90, 90s, 2m or 1h30m";
 	const char *at = text;
 	long seconds = 0;
 
 	do {
-		long number = take_number(&at, TIMEOUT_MAX_S);
+		long number = take_number(&at, max);
 		bool alone = *at == '\0' && seconds == 0 && strpbrk(text, "hms") == NULL;
 
 		if (number < 0 || (!alone && (*at == '\0' || strchr("hms", *at) == NULL)))
-			return wanted;
+			return -1;
 		seconds += number * (*at == 'h' ? 3600 : *at == 'm' ? 60 : 1);
 		at += !alone;
-		if (seconds > TIMEOUT_MAX_S)
-			return wanted;
+		if (seconds > max)
+			return -1;
 	} while (*at != '\0');
+	return seconds;
+}
+
+static const char *set_seconds(void *member, const char *text)
+{
+	long seconds = read_time(text, TIMEOUT_MAX_S);
+
 	if (seconds < 1)
-		return wanted;
+		return "a time from 1s to 24h such as 90, 90s, 2m or 1h30m";
 	*(long *)member = seconds;
 	return NULL;
+}
+
+static const char *set_lifetime(void *member, const char *text)
+{
+	long seconds = read_time(text, LIFETIME_MAX_S);
+
+	if (seconds < LIFETIME_MIN_S)
+		return "a time from 30s to 87600h such as 2160h";
+	*(long *)member = seconds;
+	return NULL;
+}
+
+/* What is behind https:// is certkeeper.c's to read. */
+static const char *set_url(void *member, const char *text)
+{
+	if (*text != '\0' && strncmp(text, "https://", strlen("https://")) != 0)
+		return "an address such as https://127.0.0.1:9443";
+	return set_text(member, text);
 }
 
 static const char *set_switch(void *member, const char *text)
@@ -375,10 +404,7 @@ static int read_file(struct options *options, const char *path, struct error *er
 
 static void print_help(FILE *out)
 {
-	fputs("Usage: tollgate [FLAG]...\n"
-	      "Decides who pays for each project of a Kubernetes cluster, and whether it may\n"
-	      "deploy.\n\n",
-	      out);
+	fputs("Usage: tollgate [FLAG]...  Decides who pays for each project, and may it deploy.\n\n", out);
 	for (int i = 0; i < N_FLAGS; i++) {
 		const struct flag *flag = &flags[i];
 		bool told = flag->preset == NULL || strstr(flag->help, "default") != NULL;
@@ -389,7 +415,7 @@ static void print_help(FILE *out)
 			fprintf(out, "%s(default %s)", fits ? " " : "\n      ", flag->preset);
 		fputc('\n', out);
 	}
-	fputs("  --help, --version\n\n"
+	fputs("  --help, --version\n"
 	      "Exit codes: 0 told to stop, 1 failed while running or stopped twice,\n"
 	      "2 wrong flag, settings or kubeconfig.\n",
 	      out);
@@ -401,6 +427,7 @@ static void set_defaults(struct options *options)
 	for (int i = 0; i < N_FLAGS; i++)
 		if (flags[i].preset != NULL)
 			set(options, &flags[i], flags[i].preset);
+	set_label(&options->project_label, PROJECT_LABEL_DEFAULT); /* without a default in its row: --help has no room for both */
 }
 
 /* Walks the command line; given[i] becomes the text of flag i, checked, and HELP or VERSION in the return value what to print. */
@@ -489,5 +516,8 @@ void options_close(struct options *options)
 	free(options->health_probe_bind_address);
 	free(options->config_file);
 	free(options->project_label);
+	free(options->webhook_bind_address);
+	free(options->webhook_cert_dir);
+	free(options->webhook_url);
 	*options = (struct options){ 0 };
 }

@@ -26,6 +26,10 @@ struct options {
 	enum rebind rebind;
 	bool leader_elect;
 	long cache_sync_timeout_s;
+	char *webhook_bind_address;  /* ":9443"; "0" = off */
+	char *webhook_cert_dir;      /* NULL = certificates of its own, in a Secret */
+	long webhook_cert_lifetime_s;
+	char *webhook_url;           /* https://host[:port][/path]; NULL = the Service */
 };
 
 enum options_result { OPTIONS_RUN, OPTIONS_EXIT /* --help or --version was printed on out */, OPTIONS_ERROR /* exit 2 */ };

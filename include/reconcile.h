@@ -8,6 +8,7 @@
 #ifndef TOLLGATE_RECONCILE_H
 #define TOLLGATE_RECONCILE_H
 
+#include "admission.h"
 #include "arena.h"
 #include "object.h"
 #include "provider.h"
@@ -94,6 +95,10 @@ struct reconciler {
 	const struct watch_rule *watches;
 	unsigned n_watches;
 	const char *finalizer; /* what FINALIZER_ADD adds; NULL if the kind has none */
+	/* admission.h. validate: on CREATE, DELETE, and an UPDATE that changes the spec. NULL: no rules. */
+	struct refusal (*validate)(const struct admission *, struct arena *);
+	void (*defaults)(const struct admission *, struct defaults *, struct arena *);
+	bool judges_metadata; /* validate looks at labels or annotations too: any UPDATE may concern it */
 };
 
 #define KIND(id, prefix) extern const struct reconciler prefix##_reconciler;

@@ -328,6 +328,52 @@ struct billingaccount_inputs billingaccount_gather(const struct view *view, stru
 	return in;
 }
 
+/* ---- admission ---- */
+
+/* Looked at when the reference changes: later on the method may fail, and the conditions say so. */
+static struct refusal unfit_default(const struct admission *in, struct arena *arena)
+{
+	const struct billingaccount *account = in->object, *old = in->old;
+	atom_t name = account->spec.default_payment_method;
+
+	if (!name || (old && old->spec.default_payment_method == name))
+		return NOT_REFUSED;
+	const struct paymentmethod *method = admission_get(in, KIND_PAYMENTMETHOD, account->meta.ns, name);
+	struct default_method_verdict verdict = default_method_judge(account, method, in->now, arena);
+	if (verdict.standing == DEFAULT_METHOD_READY)
+		return NOT_REFUSED;
+	return refused_by(KIND_PAYMENTMETHOD, account->meta.ns, name,
+			  arena_printf(arena, "spec.defaultPaymentMethodRef.name: only Active payment methods may be designated as default: %s",
+				       verdict.message));
+}
+
+/* The finalizer would keep it anyway, but a deletion that has begun cannot be taken back. */
+static struct refusal still_paying(const struct admission *in, struct arena *arena)
+{
+	const struct billingaccount *account = in->old;
+	struct postings active = view_find(in->view, KIND_BINDING, BINDING_ACTIVE_BY_ACCOUNT, account->meta.ns, account->meta.name);
+
+	for (size_t i = 0; i < active.n; i++) {
+		const struct billingaccountbinding *binding = admission_now(in, KIND_BINDING, entry_object(active.items[i]));
+		if (!binding || binding->status.phase != BINDING_ACTIVE || binding->spec.account != account->meta.name)
+			continue;
+		return refused_by(KIND_BINDING, binding->meta.ns, binding->meta.name,
+				  arena_printf(arena, "billing account has active binding \"%s\" (project \"%s\"); delete its bindings first",
+					       binding->meta.name->text, atom_text(binding->spec.project)));
+	}
+	return NOT_REFUSED;
+}
+
+static struct refusal validate(const struct admission *in, struct arena *arena)
+{
+	const struct billingaccount *account = in->object;
+
+	if (in->operation == ADMISSION_DELETE)
+		return still_paying(in, arena);
+	const char *fault = account_validate(&account->spec, arena);
+	return fault ? refused_as_such(fault) : unfit_default(in, arena);
+}
+
 static struct outcome run(const struct view *view, struct key key, instant_t now, struct arena *arena)
 {
 	struct billingaccount_inputs in = billingaccount_gather(view, key, now, arena);
@@ -427,5 +473,6 @@ const struct reconciler billingaccount_reconciler = {
 	.n_indexes = ACCOUNT_INDEXES,
 	.watches = watches,
 	.n_watches = sizeof(watches) / sizeof(watches[0]),
+	.validate = validate,
 	.finalizer = ACCOUNT_FINALIZER,
 };

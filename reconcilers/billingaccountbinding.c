@@ -195,6 +195,39 @@ struct billingaccountbinding_inputs billingaccountbinding_gather(const struct vi
 	return in;
 }
 
+/* ---- admission ---- */
+
+/* With rebind: Reject the one that is Active keeps the project. What is of another namespace is not named. */
+static struct refusal already_bound(const struct admission *in, const struct billingaccountbinding *self, struct arena *arena)
+{
+	struct postings found = view_find(in->view, KIND_BINDING, BINDING_BY_PROJECT, NULL, self->spec.project);
+
+	for (size_t i = 0; i < found.n; i++) {
+		const struct billingaccountbinding *other = admission_now(in, KIND_BINDING, entry_object(found.items[i]));
+		bool near = other && other->meta.ns == self->meta.ns;
+		if (!other || other->status.phase != BINDING_ACTIVE || other->spec.project != self->spec.project)
+			continue;
+		return refused_by(KIND_BINDING, other->meta.ns, other->meta.name,
+				  arena_printf(arena, "spec.projectRef.name: project \"%s\" already has an active billing account binding%s%s%s",
+					       self->spec.project->text, near ? " \"" : " in another namespace",
+					       near ? other->meta.name->text : "", near ? "\"; delete it first" : ""));
+	}
+	return NOT_REFUSED;
+}
+
+static struct refusal validate(const struct admission *in, struct arena *arena)
+{
+	const struct billingaccountbinding *self = in->object;
+
+	if (in->operation != ADMISSION_CREATE || !self->spec.account || !self->spec.project)
+		return NOT_REFUSED; /* the schema keeps the spec as it is, and wants both names */
+	struct claim claim = { .binding = self, .account = admission_get(in, KIND_BILLINGACCOUNT, self->meta.ns, self->spec.account) };
+	if (!claim.account || !account_takes_bindings(claim.account))
+		return refused_by(KIND_BILLINGACCOUNT, self->meta.ns, self->spec.account,
+				  arena_printf(arena, "spec.billingAccountRef.name: %s", claim_obstacle(&claim, arena)));
+	return view_settings(in->view)->rebind == REBIND_REJECT ? already_bound(in, self, arena) : NOT_REFUSED;
+}
+
 static struct outcome run(const struct view *view, struct key key, instant_t now, struct arena *arena)
 {
 	struct billingaccountbinding_inputs in = billingaccountbinding_gather(view, key, now, arena);
@@ -268,4 +301,5 @@ const struct reconciler billingaccountbinding_reconciler = {
 	.n_indexes = BINDING_INDEXES,
 	.watches = watches,
 	.n_watches = sizeof(watches) / sizeof(watches[0]),
+	.validate = validate,
 };

@@ -55,6 +55,14 @@ static bool overlap(const struct billingarrangement *a, const struct billingarra
 	return arrangement_starts_at(a) < b_end && arrangement_starts_at(b) < a_end;
 }
 
+/* Would both apply, now or later? */
+static bool overlaps(const struct billingarrangement *self, const struct billingarrangement *other, const struct billingaccount *account,
+		     instant_t now)
+{
+	return !other->meta.deleted && owned_by(&other->meta, &other->owners, account) &&
+	       arrangement_phase(other, now) != ARRANGEMENT_ENDED && overlap(self, other);
+}
+
 /* The first of those that go before this one where both apply, now or later; NULL if it is alone. */
 static const struct billingarrangement *overlapped(const struct billingarrangement_inputs *in)
 {
@@ -62,9 +70,7 @@ static const struct billingarrangement *overlapped(const struct billingarrangeme
 
 	for (size_t i = 0; i < in->n_siblings; i++) {
 		const struct billingarrangement *other = in->siblings[i];
-		if (other == self || other->meta.deleted || !owned_by(&other->meta, &other->owners, in->account))
-			continue;
-		if (arrangement_phase(other, in->now) == ARRANGEMENT_ENDED || !overlap(self, other))
+		if (other == self || !overlaps(self, other, in->account, in->now))
 			continue;
 		if (arrangement_precedes(other, self) && (!first || arrangement_precedes(other, first)))
 			first = other;
@@ -157,6 +163,57 @@ struct billingarrangement_inputs billingarrangement_gather(const struct view *vi
 	return in;
 }
 
+/* ---- admission ---- */
+
+/* A window that only shrinks overlaps nothing that it did not overlap before: so an arrangement can always be ended or withdrawn. */
+static bool within(const struct billingarrangement *new, const struct billingarrangement *old)
+{
+	return arrangement_starts_at(new) >= arrangement_starts_at(old) &&
+	       (!old->spec.ends_at || (new->spec.ends_at && new->spec.ends_at <= old->spec.ends_at));
+}
+
+static struct refusal overlap_refusal(const struct admission *in, const struct billingarrangement *self, struct arena *arena)
+{
+	struct postings found =
+		view_find(in->view, KIND_BILLINGARRANGEMENT, ARRANGEMENT_BY_ACCOUNT, self->meta.ns, self->spec.account);
+	const struct billingaccount *account = admission_get(in, KIND_BILLINGACCOUNT, self->meta.ns, self->spec.account);
+
+	for (size_t i = 0; i < found.n; i++) {
+		const struct billingarrangement *other = admission_now(in, KIND_BILLINGARRANGEMENT, entry_object(found.items[i]));
+		if (other && other->meta.name != self->meta.name && account && overlaps(self, other, account, in->now))
+			return refused_by(KIND_BILLINGARRANGEMENT, other->meta.ns, other->meta.name,
+					  arena_printf(arena, "spec.startsAt, spec.endsAt: overlaps arrangement \"%s\"", other->meta.name->text));
+	}
+	return NOT_REFUSED;
+}
+
+static struct refusal validate(const struct admission *in, struct arena *arena)
+{
+	const struct billingarrangement *self = in->object, *old = in->old;
+
+	if (in->operation == ADMISSION_DELETE || !self->spec.account)
+		return NOT_REFUSED;
+	if (in->operation == ADMISSION_CREATE) {
+		struct refusal refusal = owner_refusal(in, &self->meta, &self->owners, self->spec.account, arena);
+		if (refusal.message)
+			return refusal;
+	}
+	if ((old && within(self, old)) || arrangement_phase(self, in->now) == ARRANGEMENT_ENDED)
+		return NOT_REFUSED;
+	return overlap_refusal(in, self, arena);
+}
+
+static void fill_in(const struct admission *in, struct defaults *defaults, struct arena *arena)
+{
+	const struct billingarrangement *self = in->object;
+	char text[INSTANT_TEXT_SIZE];
+
+	if (!self->spec.starts_at)
+		defaults->fields[defaults->n_fields++] = (struct field_default){
+			"/spec/startsAt", arena_printf(arena, "%s", instant_format(instant_second(in->now), text)) };
+	owner_default(in, &self->meta, &self->owners, self->spec.account, defaults, arena);
+}
+
 static struct outcome run(const struct view *view, struct key key, instant_t now, struct arena *arena)
 {
 	struct billingarrangement_inputs in = billingarrangement_gather(view, key, now, arena);
@@ -207,4 +264,6 @@ const struct reconciler billingarrangement_reconciler = {
 	.n_indexes = ARRANGEMENT_INDEXES,
 	.watches = watches,
 	.n_watches = sizeof(watches) / sizeof(watches[0]),
+	.validate = validate,
+	.defaults = fill_in,
 };

@@ -38,6 +38,11 @@ static bool other_organization(const struct contest *contest, const struct claim
 	return false;
 }
 
+bool account_takes_bindings(const struct billingaccount *account)
+{
+	return !account->meta.deleted && account_phase(account) == ACCOUNT_READY && account->spec.closure_requested != YES;
+}
+
 /* Why this claim can't win, whatever its siblings do; 0 when it may. */
 static enum standing bar(const struct contest *contest, const struct claim *claim)
 {
@@ -54,10 +59,7 @@ static enum standing bar(const struct contest *contest, const struct claim *clai
 		return 0;
 	if (!claim->account)
 		return STANDING_ACCOUNT_NOT_FOUND;
-	if (claim->account->meta.deleted || account_phase(claim->account) != ACCOUNT_READY ||
-	    claim->account->spec.closure_requested == YES)
-		return STANDING_ACCOUNT_NOT_READY;
-	return 0;
+	return account_takes_bindings(claim->account) ? 0 : STANDING_ACCOUNT_NOT_READY;
 }
 
 /* Did `earlier` give way to a claim of its namespace that reaches back to `reach`, without a gap? */

@@ -135,6 +135,11 @@ const char *invoice_amount_due(const struct invoice *invoice, const struct billi
 	return fault;
 }
 
+static const char *period_fault(const struct billing_period *period)
+{
+	return !period || !period->start || !period->end || period->start >= period->end ? "spec.period: start must be before end" : NULL;
+}
+
 struct verdict {
 	const char *reason, *message;
 };
@@ -143,7 +148,6 @@ struct verdict {
 static struct verdict fault_of(const struct invoice_inputs *in, enum invoice_phase phase, struct arena *arena)
 {
 	const struct invoice *self = in->self;
-	const struct billing_period *period = self->spec.period;
 	const char *fault, *account = atom_text(self->spec.account);
 	struct money due;
 
@@ -152,8 +156,8 @@ static struct verdict fault_of(const struct invoice_inputs *in, enum invoice_pha
 									 account, atom_text(self->meta.ns)) };
 	if (!owned_by(&self->meta, &self->owners, in->account))
 		return (struct verdict){ "OwnerMismatch", owner_fault(&self->meta, &self->owners, in->account, arena) };
-	if (!period || !period->start || !period->end || period->start >= period->end)
-		return (struct verdict){ "PeriodInvalid", "spec.period: start must be before end" };
+	if ((fault = period_fault(self->spec.period)))
+		return (struct verdict){ "PeriodInvalid", fault };
 	if (phase == INVOICE_PHASE_ABSENT)
 		return (struct verdict){ "PhasePending", "Whoever writes the invoice has not set its phase yet." };
 	if ((fault = malformed_amount(&self->status, arena)))
@@ -224,6 +228,26 @@ struct invoice_inputs invoice_gather(const struct view *view, struct key key, in
 	return in;
 }
 
+/* ---- admission ---- */
+
+/* Account and period are kept by the schema, and owners are no part of the spec: so all that can be wrong is wrong from the start. */
+static struct refusal validate(const struct admission *in, struct arena *arena)
+{
+	const struct invoice *self = in->object;
+
+	if (in->operation != ADMISSION_CREATE || !self->spec.account)
+		return NOT_REFUSED;
+	const char *fault = period_fault(self->spec.period);
+	return fault ? refused_as_such(fault) : owner_refusal(in, &self->meta, &self->owners, self->spec.account, arena);
+}
+
+static void fill_in(const struct admission *in, struct defaults *defaults, struct arena *arena)
+{
+	const struct invoice *self = in->object;
+
+	owner_default(in, &self->meta, &self->owners, self->spec.account, defaults, arena);
+}
+
 static struct outcome run(const struct view *view, struct key key, instant_t now, struct arena *arena)
 {
 	struct invoice_inputs in = invoice_gather(view, key, now, arena);
@@ -263,4 +287,6 @@ const struct reconciler invoice_reconciler = {
 	.n_indexes = INVOICE_INDEXES,
 	.watches = watches,
 	.n_watches = sizeof(watches) / sizeof(watches[0]),
+	.validate = validate,
+	.defaults = fill_in,
 };

@@ -84,3 +84,32 @@ const struct owner_reference *owner_wanted(const struct object *meta, const stru
 					 .name = account->meta.name->text, .uid = account->meta.uid };
 	return ref;
 }
+
+struct refusal owner_refusal(const struct admission *in, const struct object *meta, const struct owner_references *owners, atom_t account,
+			     struct arena *arena)
+{
+	const struct billingaccount *found = admission_get(in, KIND_BILLINGACCOUNT, meta->ns, account);
+	const char *fault = NULL;
+
+	if (!found)
+		fault = arena_printf(arena, "spec.billingAccountRef.name: billing account \"%s\" was not found in namespace \"%s\"",
+				     account->text, atom_text(meta->ns));
+	else if (!owned_by(meta, owners, found))
+		fault = owner_fault(meta, owners, found, arena);
+	return fault ? refused_by(KIND_BILLINGACCOUNT, meta->ns, account, fault) : NOT_REFUSED;
+}
+
+void owner_default(const struct admission *in, const struct object *meta, const struct owner_references *owners, atom_t account,
+		   struct defaults *defaults, struct arena *arena)
+{
+	const struct billingaccount *found = account ? admission_get(in, KIND_BILLINGACCOUNT, meta->ns, account) : NULL;
+	struct object now = *meta;
+
+	if (!account)
+		return;
+	if (!found)
+		defaults->basis = (struct key){ .kind = KIND_BILLINGACCOUNT, .ns = meta->ns, .name = account };
+	if (found && now.created < found->meta.created)
+		now.created = found->meta.created; /* it is being made: our clock is behind the one that stamped the account */
+	defaults->owner = owner_wanted(&now, owners, found, arena);
+}

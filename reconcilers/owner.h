@@ -2,6 +2,7 @@
 #ifndef TOLLGATE_OWNER_H
 #define TOLLGATE_OWNER_H
 
+#include "admission.h"
 #include "billingaccount.h"
 
 /* meta, owners: of an object that names `account`. True if it belongs to that very account, or bears no reference to any account yet
@@ -16,5 +17,11 @@ const char *owner_fault(const struct object *meta, const struct owner_references
 /* The reference that it is to get, else NULL; in the arena. */
 const struct owner_reference *owner_wanted(const struct object *meta, const struct owner_references *owners,
 					   const struct billingaccount *account, struct arena *);
+
+/* admission.h, for a new object that names that account: the account must be there and, where owners name one, be it. */
+struct refusal owner_refusal(const struct admission *, const struct object *meta, const struct owner_references *owners, atom_t account,
+			     struct arena *);
+void owner_default(const struct admission *, const struct object *meta, const struct owner_references *owners, atom_t account,
+		   struct defaults *, struct arena *);
 
 #endif

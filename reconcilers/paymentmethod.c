@@ -244,6 +244,57 @@ struct paymentmethod_inputs paymentmethod_gather(const struct view *view, struct
 	return in;
 }
 
+/* ---- admission ---- */
+
+static const struct key any_class = { .kind = KIND_PAYMENTMETHODCLASS };
+
+static struct refusal still_default(const struct admission *in, struct arena *arena)
+{
+	const struct object *method = in->old;
+	struct postings found = view_find(in->view, KIND_BILLINGACCOUNT, ACCOUNT_BY_DEFAULT_METHOD, method->ns, method->name);
+
+	for (size_t i = 0; i < found.n; i++) {
+		const struct billingaccount *account = admission_now(in, KIND_BILLINGACCOUNT, entry_object(found.items[i]));
+		if (!account || account->meta.deleted || account->spec.default_payment_method != method->name)
+			continue;
+		return refused_by(KIND_BILLINGACCOUNT, account->meta.ns, account->meta.name,
+				  arena_printf(arena, "payment method \"%s\" is the default for billing account \"%s\"; name another in its "
+						      "spec.defaultPaymentMethodRef first", method->name->text, account->meta.name->text));
+	}
+	return NOT_REFUSED;
+}
+
+static struct refusal validate(const struct admission *in, struct arena *arena)
+{
+	const struct paymentmethod *method = in->object;
+
+	if (in->operation == ADMISSION_DELETE)
+		return still_default(in, arena);
+	if (in->operation != ADMISSION_CREATE || !method->spec.account)
+		return NOT_REFUSED; /* account and class are kept by the schema */
+	if (!admission_get(in, KIND_BILLINGACCOUNT, method->meta.ns, method->spec.account))
+		return refused_by(KIND_BILLINGACCOUNT, method->meta.ns, method->spec.account,
+				  arena_printf(arena, "spec.billingAccountRef.name: billing account \"%s\" was not found in namespace \"%s\"",
+					       method->spec.account->text, atom_text(method->meta.ns)));
+	if (method->spec.class || class_default_now(in, NULL))
+		return NOT_REFUSED;
+	return (struct refusal){ .message = "spec.paymentMethodClassRef: no default PaymentMethodClass exists; name one", .basis = any_class };
+}
+
+static void fill_in(const struct admission *in, struct defaults *defaults, struct arena *arena)
+{
+	const struct paymentmethod *method = in->object;
+	const struct paymentmethodclass *class;
+
+	(void)arena;
+	if (method->spec.class)
+		return;
+	if ((class = class_default_now(in, NULL)))
+		defaults->fields[defaults->n_fields++] = (struct field_default){ "/spec/paymentMethodClassRef/name", class->meta.name->text };
+	else
+		defaults->basis = any_class;
+}
+
 static struct outcome run(const struct view *view, struct key key, instant_t now, struct arena *arena)
 {
 	struct paymentmethod_inputs in = paymentmethod_gather(view, key, now, arena);
@@ -292,4 +343,6 @@ const struct reconciler paymentmethod_reconciler = {
 	.n_indexes = METHOD_INDEXES,
 	.watches = watches,
 	.n_watches = sizeof(watches) / sizeof(watches[0]),
+	.validate = validate,
+	.defaults = fill_in,
 };

@@ -20,23 +20,37 @@ bool class_is_default(const struct paymentmethodclass *class)
 	return same_text(class->default_label, "true") || same_text(class->default_annotation, "true");
 }
 
+struct pick {
+	const struct paymentmethodclass *best;
+	atom_t but; /* not this one */
+};
+
 static void pick_default(void *context, const void *object)
 {
-	const struct paymentmethodclass **best = context, *class = object;
+	const struct paymentmethodclass *class = object;
+	struct pick *pick = context;
 
-	if (!class_is_default(class))
+	if (!class_is_default(class) || class->meta.name == pick->but)
 		return;
-	if (!*best || class->meta.created < (*best)->meta.created ||
-	    (class->meta.created == (*best)->meta.created && strcmp(class->meta.name->text, (*best)->meta.name->text) < 0))
-		*best = class;
+	if (!pick->best || class->meta.created < pick->best->meta.created ||
+	    (class->meta.created == pick->best->meta.created && strcmp(class->meta.name->text, pick->best->meta.name->text) < 0))
+		pick->best = class;
 }
 
 const struct paymentmethodclass *class_default(const struct view *view)
 {
-	const struct paymentmethodclass *best = NULL;
+	struct pick pick = { 0 };
 
-	view_each(view, KIND_PAYMENTMETHODCLASS, pick_default, &best);
-	return best;
+	view_each(view, KIND_PAYMENTMETHODCLASS, pick_default, &pick);
+	return pick.best;
+}
+
+const struct paymentmethodclass *class_default_now(const struct admission *in, atom_t but)
+{
+	struct pick pick = { .but = but };
+
+	admission_each(in, KIND_PAYMENTMETHODCLASS, pick_default, &pick);
+	return pick.best;
 }
 
 struct paymentmethodclass_inputs paymentmethodclass_gather(const struct view *view, struct key key, instant_t now,
@@ -81,6 +95,11 @@ static struct condition parameters_resolved(const struct paymentmethodclass *sel
 	return condition;
 }
 
+static const char *second_default(const struct paymentmethodclass *first, struct arena *arena)
+{
+	return arena_printf(arena, "PaymentMethodClass \"%s\" is already the default; only one default class is permitted", first->meta.name->text);
+}
+
 struct outcome paymentmethodclass_reconcile(const struct paymentmethodclass_inputs *in, struct arena *arena)
 {
 	const struct paymentmethodclass *self = in->self;
@@ -93,11 +112,24 @@ struct outcome paymentmethodclass_reconcile(const struct paymentmethodclass_inpu
 	/* Two defaults can be raced past admission. The later one is no default, and says so where there is room. */
 	if (class_is_default(self) && in->default_class && in->default_class != self && is_ours(condition.reason))
 		condition.message = arena_printf(arena,
-						 "%s Class \"%s\" is already the default; only one default class is permitted.",
-						 condition.message, in->default_class->meta.name->text);
+						 "%s %s.", condition.message, second_default(in->default_class, arena));
 	status->observed_generation = self->meta.generation;
 	status->conditions = conditions_merge(&self->status.conditions, &condition, 1, in->now, arena);
 	return (struct outcome){ .status = status };
+}
+
+/* To move the mark, take it from one class and then give it to another. */
+static struct refusal validate(const struct admission *in, struct arena *arena)
+{
+	const struct paymentmethodclass *self = in->object, *old = in->old, *first;
+
+	if (in->operation == ADMISSION_DELETE || !class_is_default(self) || (old && class_is_default(old)))
+		return NOT_REFUSED;
+	if (!(first = class_default_now(in, self->meta.name)))
+		return NOT_REFUSED;
+	const char *member = same_text(self->default_label, "true") ? "labels" : "annotations";
+	return refused_by(KIND_PAYMENTMETHODCLASS, NULL, first->meta.name,
+			  arena_printf(arena, "metadata.%s[" DEFAULT_CLASS_KEY "]: %s", member, second_default(first, arena)));
 }
 
 static struct outcome run(const struct view *view, struct key key, instant_t now, struct arena *arena)
@@ -141,4 +173,6 @@ const struct reconciler paymentmethodclass_reconciler = {
 	.run = run,
 	.watches = watches,
 	.n_watches = sizeof(watches) / sizeof(watches[0]),
+	.validate = validate,
+	.judges_metadata = true,
 };

@@ -22,4 +22,7 @@ bool class_default_moved(const struct paymentmethodclass *old, const struct paym
 /* Do methods that name it see the same class? */
 bool class_looks_the_same(const struct paymentmethodclass *old, const struct paymentmethodclass *new);
 
+/* The same as admission sees it; `but`: not that one, NULL = any. */
+const struct paymentmethodclass *class_default_now(const struct admission *, atom_t but);
+
 #endif

@@ -138,6 +138,13 @@ static void each_flag_sets_its_own(void **state)
 	assert_int_equal(options->rebind, REBIND_REJECT);
 	assert_true(options->leader_elect);
 	assert_int_equal(options->cache_sync_timeout_s, 3661);
+	assert_int_equal(parse(rig, "--webhook-bind-address=:9443", "--webhook-cert-dir", "/certs", "--webhook-cert-lifetime=720h",
+			       "--webhook-url=https://127.0.0.1:9443/x", NULL),
+			 OPTIONS_RUN);
+	assert_string_equal(options->webhook_bind_address, ":9443");
+	assert_string_equal(options->webhook_cert_dir, "/certs");
+	assert_int_equal(options->webhook_cert_lifetime_s, 720 * 3600);
+	assert_string_equal(options->webhook_url, "https://127.0.0.1:9443/x");
 }
 
 static void the_last_of_a_flag_counts_and_empty_is_none(void **state)
@@ -212,6 +219,12 @@ static const struct {
 	{ "--cache-sync-timeout=24h", NULL },
 	{ "--cache-sync-timeout=24h1s", "is not a time" },
 	{ "--cache-sync-timeout=99999999999999999999s", "is not a time" },
+	{ "--webhook-bind-address=9443", "is not an address such as :8080" },
+	{ "--webhook-cert-lifetime=29s", "is not a time from 30s to 87600h such as 2160h" },
+	{ "--webhook-cert-lifetime=30s", NULL },
+	{ "--webhook-cert-lifetime=87600h", NULL },
+	{ "--webhook-cert-lifetime=87600h1s", "is not a time from 30s" },
+	{ "--webhook-url=http://127.0.0.1:9443", "is not an address such as https://127.0.0.1:9443" },
 	{ "--project-label=a", NULL },
 	{ "--project-label=a.b-c.d1/A_b.c-9", NULL },
 	{ "--namespace=0-9", NULL },
@@ -298,6 +311,11 @@ static void help_fits_one_screen(void **state)
 					    "Supersede (default)",
 					    "--leader-elect[=BOOL]",
 					    "--cache-sync-timeout",
+					    "--webhook-bind-address",
+					    "--webhook-cert-dir",
+					    "--webhook-cert-lifetime",
+					    "2160h",
+					    "--webhook-url",
 					    "--help",
 					    "--version",
 					    "Exit codes: 0",
