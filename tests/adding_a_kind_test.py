@@ -25,7 +25,7 @@ FLAVOUR = os.environ.get("FLAVOUR", "release")
 PREFIX = "costcenter"
 COPIED = ("include", "reconcilers", "crds", "controller", "deploy", "tests")
 WIRING = "include/kinds.h"
-LISTS = {"crds/Kustomization", "deploy/base/rbac.yaml"}
+LISTS = {"crds/Kustomization", "deploy/base/rbac.yaml", "deploy/base/webhooks.yaml"}
 OWN = re.compile(rf"(include|reconcilers|crds)/{PREFIX}(_inputs)?\.(h|c|yaml)|tests/golden/{PREFIX}/[\w./-]+|"
                  rf"deploy/samples/{PREFIX}\.yaml")
 TIMEOUT = 20

@@ -25,6 +25,13 @@ def requests(plane, offset=0):
     return found
 
 
+def granted(plane, kind, *where):
+    """{(verb, resource)} of a Role or ClusterRole named tollgate, and which of them are about objects of given names alone."""
+    rules = json.loads(plane.kubectl("get", kind, "tollgate", *where, "-o", "json").stdout)["rules"]
+    of = lambda rules: {(verb, resource) for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}  # noqa: E731
+    return of(rules), of(rule for rule in rules if "resourceNames" in rule)
+
+
 def size(plane):
     return (plane.dir / "audit.log").stat().st_size
 

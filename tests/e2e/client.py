@@ -1,6 +1,7 @@
 """A small Kubernetes client for the tests, over `kubectl proxy`: any cluster, any credentials, no TLS here. Besides it
 the two ways to wait (nothing here sleeps to let time pass) and the few words the scenarios are written in."""
 
+import copy
 import http.client
 import itertools
 import json
@@ -61,6 +62,18 @@ class Client:
                                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.port = int(re.search(r":(\d+)", self.proxy.stdout.readline())[1])
         self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        self.query, self.headers = "", {}
+
+    def another(self, dry_run=False, user=None):
+        """A client on a connection of its own (one a thread) over the same proxy; what it writes is stored unless it is a dry run. As a user
+        it may do everything, but is known to admission by that name."""
+        other = copy.copy(self)
+        other.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        if dry_run:
+            other.query = "?dryRun=All"
+        if user:
+            other.headers = {"Impersonate-User": user, "Impersonate-Group": "system:masters"}
+        return other
 
     def close(self):
         self.connection.close()
@@ -69,8 +82,8 @@ class Client:
 
     def request(self, method, path, body=None, content_type="application/json"):
         try:
-            self.connection.request(method, path, json.dumps(body) if body is not None else None,
-                                    {"Content-Type": content_type})
+            self.connection.request(method, path + (self.query if method != "GET" else ""),
+                                    json.dumps(body) if body is not None else None, {"Content-Type": content_type, **self.headers})
             answer = self.connection.getresponse()
             text = answer.read().decode()
         except (OSError, http.client.HTTPException) as error:

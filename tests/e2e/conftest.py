@@ -52,17 +52,28 @@ def plane(tmp_path_factory):
         yield plane
 
 
-@pytest.fixture(scope="session")
+@contextlib.contextmanager
+def plane_with_webhooks(tmp_path_factory, audit=False):
+    """A control plane for one file, on which nothing is stored unasked. What comes of that is tested without: they can be absent."""
+    with Plane(tmp_path_factory.mktemp("webhooks") / "plane", audit=audit) as plane:
+        install(plane, webhooks=True)
+        yield plane
+
+
+@pytest.fixture(scope="module")
 def client(plane):
     with contextlib.closing(Client(plane)) as client:
         yield client
 
 
-@pytest.fixture(scope="session")
-def tollgate(plane, tmp_path_factory):
-    """The tollgate of most tests, on `plane`."""
-    tollgate = Tollgate(plane, tmp_path_factory.mktemp("tollgate"), "--enable-sandbox-provider", "--log-format=json")
+@pytest.fixture(scope="module")
+def tollgate(plane, tmp_path_factory, request):
+    """The tollgate of a file's tests, on `plane`; a file may say FLAGS of its own, and WEBHOOK = True."""
+    flags, webhook = getattr(request.module, "FLAGS", ()), getattr(request.module, "WEBHOOK", False)
+    tollgate = Tollgate(plane, tmp_path_factory.mktemp("tollgate"), "--enable-sandbox-provider", "--log-format=json", *flags, webhook=webhook)
     tollgate.start()
+    if webhook:
+        plane.kubectl("apply", "-f", ROOT / "deploy" / "samples" / "classes.yaml")
     yield tollgate
     check_end(tollgate)
 
@@ -72,6 +83,24 @@ def c(client, tollgate):
     """The client, with tollgate at work."""
     assert tollgate.process.poll() is None, "tollgate has ended"
     return client
+
+
+@pytest.fixture
+def run(plane, tmp_path, request):
+    """run(*flags): a tollgate on that plane, ended with the test. For files whose tests each start the tollgate they need."""
+    started = request.node.watched = []
+
+    def start(*flags, wait=True, plane=plane, **more):
+        folder = tmp_path / str(len(started))
+        folder.mkdir()
+        started.append(Tollgate(plane, folder, "--log-format=json", *flags, **more))
+        return started[-1].start(wait=wait)
+    yield start
+    still = [tollgate for tollgate in started if tollgate.process.poll() is None]
+    for tollgate in still:
+        tollgate.stop()
+    for tollgate in still:
+        check_end(tollgate)
 
 
 @pytest.fixture

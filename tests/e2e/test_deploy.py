@@ -3,8 +3,9 @@
 import re
 
 import pytest
+import yaml
 
-from client import settles
+from client import GROUP, settles
 
 from conftest import ROOT
 
@@ -32,23 +33,62 @@ def test_image_is_this_version(plane):
     assert f"image: tollgate:{version}\n" in plane.kubectl("kustomize", BASE).stdout
 
 
-def test_rights_have_no_wildcard_and_no_secrets(plane):
+def test_rights_have_no_wildcard(plane):
     rules = (BASE / "rbac.yaml").read_text()
-    assert "*" not in rules and "secrets" not in rules and "escalate" not in rules
+    assert "*" not in rules and "escalate" not in rules
 
 
 @pytest.mark.parametrize("verb, what", [("get", "secrets"), ("create", "pods"), ("update", "namespaces"),
                                         ("patch", "paymentmethods"), ("delete", "billingaccounts"),
-                                        ("patch", "customresourcedefinitions")])
+                                        ("patch", "customresourcedefinitions"), ("patch", "validatingwebhookconfigurations")])
 def test_service_account_may_not(plane, verb, what):
+    assert not may(plane, verb, what, "-A")
+
+
+@pytest.mark.parametrize("verb, what, allowed", [
+    ("get", "secrets/tollgate-webhook", True), ("update", "secrets/tollgate-webhook", True), ("get", "secrets/another", False),
+    ("list", "secrets", False), ("create", "secrets", False), ("delete", "secrets/tollgate-webhook", False),
+    ("patch", "validatingwebhookconfigurations/tollgate", True), ("patch", "mutatingwebhookconfigurations/tollgate", True),
+    ("patch", "validatingwebhookconfigurations/another", False), ("list", "mutatingwebhookconfigurations", False),
+    ("delete", "mutatingwebhookconfigurations/tollgate", False)])
+def test_service_account_may_keep_its_own_webhooks_and_nobody_elses(plane, verb, what, allowed):
+    assert may(plane, verb, what, "-n", "tollgate-system") == allowed
+
+
+def may(plane, verb, what, *where):
     user = "--as=system:serviceaccount:tollgate-system:tollgate"
-    assert plane.kubectl("auth", "can-i", verb, what, "-A", user, check=False).stdout.strip() == "no"
+    return plane.kubectl("auth", "can-i", verb, what, *where, user, check=False).stdout.strip() == "yes"
+
+
+def test_webhooks_are_for_our_group_alone_and_hold_no_certificate(plane):
+    built = list(yaml.safe_load_all(plane.kubectl("kustomize", BASE).stdout))
+    hooks = [hook for one in built if one["kind"].endswith("WebhookConfiguration") for hook in one["webhooks"]]
+    assert len(hooks) == 5 and len({hook["name"] for hook in hooks}) == 5
+    for hook in hooks:
+        assert {group for rule in hook["rules"] for group in rule["apiGroups"]} == {GROUP}
+        assert "caBundle" not in hook["clientConfig"] and hook["matchConditions"]
+        assert (hook["failurePolicy"], hook["sideEffects"], hook["timeoutSeconds"], hook["admissionReviewVersions"]) == \
+            ("Fail", "None", 5, ["v1"])
+    [secret] = [one for one in built if one["kind"] == "Secret"]
+    assert "data" not in secret and "stringData" not in secret
+
+
+def test_service_leads_to_the_port_that_tollgate_listens_on(plane):
+    built = list(yaml.safe_load_all(plane.kubectl("kustomize", BASE).stdout))
+    [service], [deployment] = ([one for one in built if one["kind"] == kind] for kind in ("Service", "Deployment"))
+    pod = deployment["spec"]["template"]
+    [container] = pod["spec"]["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    [port] = service["spec"]["ports"]
+    assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+    assert f"--webhook-bind-address=:{ports[port['targetPort']]}" in container["args"]
 
 
 def test_samples_make_a_project_that_may_deploy(c, plane):
     samples = ["project", "account", "binding", "card", "takeover", "terms", "invoice"]
     for name in samples:
         plane.kubectl("apply", "-f", ROOT / "deploy" / "samples" / f"{name}.yaml")
+    c.patch("BillingAccount", "acme", "reserve", {"spec": {"defaultPaymentMethodRef": {"name": "mastercard"}}})
     c.allowed("shop")
     settles(lambda: c.get("ProjectBilling", "shop", "shop")["status"]["billingAccount"]["name"], "reserve")
     table = plane.kubectl("get", "billing", "-A").stdout

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif("os.environ.get('TOLLGATE_KUBECONFIG')", reason=
 
 
 @pytest.fixture(scope="module")
-def trouble(tmp_path_factory):
+def plane(tmp_path_factory):
     with Plane(tmp_path_factory.mktemp("trouble") / "plane", audit=True) as plane:
         install(plane)
         plane.kubectl("apply", "-f", ROOT / "deploy" / "samples" / "classes.yaml")
@@ -25,29 +25,9 @@ def trouble(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def c(trouble):
-    with contextlib.closing(Client(trouble)) as client:
+def c(plane):
+    with contextlib.closing(Client(plane)) as client:
         yield client
-
-
-@pytest.fixture
-def run(trouble, tmp_path, request):
-    """run(*flags): a tollgate on that plane, ended with the test."""
-    started = []
-
-    request.node.watched = started  # see conftest.py: a failed test shows their logs
-
-    def start(*flags, wait=True, plane=trouble, kubeconfig=None):
-        folder = tmp_path / str(len(started))
-        folder.mkdir()
-        started.append(Tollgate(plane, folder, "--log-format=json", *flags, kubeconfig=kubeconfig))
-        return started[-1].start(wait=wait)
-    yield start
-    still = [tollgate for tollgate in started if tollgate.process.poll() is None]
-    for tollgate in still:
-        tollgate.stop()
-    for tollgate in still:
-        check_end(tollgate)
 
 
 def works(c):
@@ -77,15 +57,15 @@ def one_line_a_change(tollgate):
 # --------------------------------------------------------- the control plane
 
 @pytest.mark.parametrize("components", [["kube-apiserver"], ["kube-apiserver", "etcd"]], ids="+".join)
-def test_control_plane_killed_and_started_again(c, run, trouble, components):
+def test_control_plane_killed_and_started_again(c, run, plane, components):
     tollgate = run()
     ns, project = works(c)
     for name in components:
-        trouble.stop_component(name, signal.SIGKILL)
+        plane.stop_component(name, signal.SIGKILL)
     until(lambda: problems(tollgate))
     for name in reversed(components):
-        trouble.start_component(name)
-    trouble.wait_ready()
+        plane.start_component(name)
+    plane.wait_ready()
     until(lambda: c.list("Namespace"))
     c.patch_status("BillingAccount", ns, "main", phase="Suspended")
     c.refused(project, "AccountSuspended", "main")
@@ -94,18 +74,18 @@ def test_control_plane_killed_and_started_again(c, run, trouble, components):
     one_line_a_change(tollgate)
 
 
-def test_api_server_that_is_down_at_the_start(c, run, trouble):
+def test_api_server_that_is_down_at_the_start(c, run, plane):
     first = run()
     works(c)
     check_end(first)
-    trouble.stop_component("kube-apiserver", signal.SIGKILL)
+    plane.stop_component("kube-apiserver", signal.SIGKILL)
     try:
         tollgate = run(wait=False, kubeconfig=first.kubeconfig)
         until(lambda: problems(tollgate))
         assert tollgate.get(tollgate.health_port, "/healthz")[0] == 200
         assert tollgate.get(tollgate.health_port, "/readyz")[0] == 500
     finally:
-        trouble.start_component("kube-apiserver")
+        plane.start_component("kube-apiserver")
     tollgate.wait_ready()
     until(lambda: c.list("Namespace"))
     works(c)
@@ -132,14 +112,14 @@ def test_missing_definitions_are_named_and_waited_for(run, tmp_path):
 
 # -------------------------------------------------------------------- rights
 
-def set_rules(trouble, change):
-    role = json.loads(trouble.kubectl("get", "clusterrole", "tollgate", "-o", "json").stdout)
+def set_rules(plane, change):
+    role = json.loads(plane.kubectl("get", "clusterrole", "tollgate", "-o", "json").stdout)
     change(role["rules"])
-    trouble.kubectl("replace", "-f", "-", input=json.dumps(role))
+    plane.kubectl("replace", "-f", "-", input=json.dumps(role))
 
 
 @pytest.fixture
-def without(trouble):
+def without(plane):
     """without(verb, resource): takes one right away; given back at the end at the latest."""
     def take(verb, resource):
         def change(rules):
@@ -147,12 +127,12 @@ def without(trouble):
                 rules.append({**rule, "resources": [resource], "verbs": [one for one in rule["verbs"] if one != verb]})
                 rule["resources"].remove(resource)
             rules[:] = [rule for rule in rules if rule["verbs"] and rule["resources"]]
-        set_rules(trouble, change)
+        set_rules(plane, change)
         user = f"--as=system:serviceaccount:{NAMESPACE}:tollgate"
         kind, _, part = resource.partition("/")
-        until(lambda: trouble.kubectl("auth", "can-i", verb, f"{kind}.{GROUP}", f"--subresource={part}", user,
+        until(lambda: plane.kubectl("auth", "can-i", verb, f"{kind}.{GROUP}", f"--subresource={part}", user,
                                       check=False).stdout.strip() == "no")
-    give_back = lambda: trouble.kubectl("replace", "-f", ROOT / "deploy" / "base" / "rbac.yaml")  # noqa: E731
+    give_back = lambda: plane.kubectl("replace", "-f", ROOT / "deploy" / "base" / "rbac.yaml")  # noqa: E731
     take.give_back = give_back
     yield take
     give_back()
@@ -207,13 +187,13 @@ def test_token_that_is_refused_and_replaced(c, run):
 # -------------------------------------------------------------- odd objects
 
 @pytest.fixture
-def permissive(trouble, c):
+def permissive(plane, c):
     """The schema of BillingAccount lets everything pass, as one of a later version might."""
-    crd = json.loads(trouble.kubectl("get", "crd", f"billingaccounts.{GROUP}", "-o", "json").stdout)
+    crd = json.loads(plane.kubectl("get", "crd", f"billingaccounts.{GROUP}", "-o", "json").stdout)
     schema = crd["spec"]["versions"][0]["schema"]
     strict, schema["openAPIV3Schema"] = schema["openAPIV3Schema"], {
         "type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    trouble.kubectl("replace", "-f", "-", input=json.dumps(crd))
+    plane.kubectl("replace", "-f", "-", input=json.dumps(crd))
     ns = c.namespace()
 
     def loosened():
@@ -231,7 +211,7 @@ def permissive(trouble, c):
             c.delete("BillingAccount", one["metadata"]["namespace"], one["metadata"]["name"])
     schema["openAPIV3Schema"] = strict
     crd["metadata"].pop("resourceVersion")
-    trouble.kubectl("replace", "-f", "-", input=json.dumps(crd))
+    plane.kubectl("replace", "-f", "-", input=json.dumps(crd))
 
 
 POISON = {
@@ -296,7 +276,7 @@ def test_one_signal_ends_it_well_and_soon(c, run, number):
     assert tollgate.process.wait(5) == 0
 
 
-def test_second_signal_ends_it_at_once(c, run, trouble):
+def test_second_signal_ends_it_at_once(c, run, plane):
     tollgate = run()
     ns, _ = works(c)
     in_flight = lambda: any(line.startswith("tollgate_requests_in_flight") and not line.endswith(" 0")  # noqa: E731
@@ -305,7 +285,7 @@ def test_second_signal_ends_it_at_once(c, run, trouble):
     for number in range(50):
         c.account(ns, f"a{number}", ready=False)
     try:
-        trouble.pause("kube-apiserver")  # what it has sent is in the socket; no write will be answered
+        plane.pause("kube-apiserver")  # what it has sent is in the socket; no write will be answered
         tollgate.process.send_signal(signal.SIGCONT)
         until(in_flight)
         tollgate.process.send_signal(signal.SIGTERM)
@@ -314,7 +294,7 @@ def test_second_signal_ends_it_at_once(c, run, trouble):
         tollgate.process.send_signal(signal.SIGTERM)
         assert tollgate.process.wait(2) == 1
     finally:
-        trouble.resume("kube-apiserver")
+        plane.resume("kube-apiserver")
 
 
 def test_restart_between_two_bindings(c, run):

@@ -2,6 +2,7 @@
 its service account. Shared by `make up`, the demo and the end-to-end tests. Standard library only."""
 
 import http.client
+import json
 import os
 import signal
 import subprocess
@@ -17,18 +18,30 @@ PROGRAM = Path(os.environ.get("TOLLGATE_BINARY", ROOT / "build" / "tollgate"))
 NAMESPACE, ACCOUNT = "tollgate-system", "tollgate"
 
 
-def install(plane):
-    """Everything of deploy/base but the Deployment: there is no node to run it on."""
-    plane.kubectl("apply", "-k", ROOT / "deploy" / "base", "-l", "app.kubernetes.io/component!=controller")
+CONFIGURATIONS = ("mutatingwebhookconfiguration/tollgate", "validatingwebhookconfiguration/tollgate")
+# Passes the mutating webhook, and is refused by the validating one.
+PROBE = """{"apiVersion": "billing.miloapis.com/v1alpha1", "kind": "BillingArrangement", "metadata": {"name": "probe"},
+    "spec": {"billingAccountRef": {"name": "none"}, "type": "Invoice", "reason": "Is anybody at the door?"}}"""
+
+
+def install(plane, webhooks=False):
+    """Everything of deploy/base but the Deployment: there is no node to run it on. With webhooks, our kinds can be written from then on
+    only while a Tollgate(webhook=True) runs; without, whatever the schemas take is stored."""
+    if webhooks:  # an earlier tollgate has put a URL in place of the Service, where applying would add the Service to it
+        plane.kubectl("delete", "--ignore-not-found", *CONFIGURATIONS)
+    left_out = "controller" if webhooks else "controller, admission"
+    plane.kubectl("apply", "-k", ROOT / "deploy" / "base", "-l", f"app.kubernetes.io/component notin ({left_out})")
     plane.kubectl("wait", "--for=condition=established", "--timeout=30s", "-f", ROOT / "crds")
 
 
 class Tollgate:
     """One process. Its files are `folder`/tollgate.*; `flags` are added to the usual ones. With a kubeconfig given, that
-    is used instead of a new token of the service account."""
+    is used instead of a new token of the service account. With webhook it is asked by the API server, at the same port
+    after a restart too, and ready when it has been seen to be."""
 
-    def __init__(self, plane, folder, *flags, kubeconfig=None):
+    def __init__(self, plane, folder, *flags, kubeconfig=None, webhook=False):
         self.plane, self.flags = plane, flags
+        [self.webhook_port] = _free_ports(1) if webhook else [None]
         self.kubeconfig, self.makes_kubeconfig = kubeconfig or Path(folder) / "tollgate.kubeconfig", not kubeconfig
         self.log_path = Path(folder) / "tollgate.log"
         self.process = None
@@ -43,6 +56,8 @@ class Tollgate:
         command = [str(PROGRAM), f"--kubeconfig={self.kubeconfig}",
                    f"--health-probe-bind-address=127.0.0.1:{self.health_port}",
                    f"--metrics-bind-address=127.0.0.1:{self.metrics_port}", *self.flags]
+        if self.webhook_port:
+            command += [f"--webhook-bind-address=127.0.0.1:{self.webhook_port}", f"--webhook-url={self.webhook_url}"]
         if not detach:
             command = ["setpriv", "--pdeathsig=TERM", *command]
         with open(self.log_path, "ab") as log:
@@ -54,12 +69,28 @@ class Tollgate:
 
     def wait_ready(self, timeout=30):
         deadline = time.monotonic() + timeout
-        while self.get(self.health_port, "/readyz")[0] != 200:
+        while self.get(self.health_port, "/readyz")[0] != 200 or self.webhook_port and not self.is_asked():
             if self.process.poll() is not None:
                 raise PlaneError(f"tollgate ended with exit code {self.process.returncode}:\n{self.log()[-2000:]}")
             if time.monotonic() > deadline:
                 raise PlaneError(f"tollgate was not ready in {timeout} s:\n{self.log()[-2000:]}")
             time.sleep(0.05)
+
+    @property
+    def webhook_url(self):
+        return f"https://127.0.0.1:{self.webhook_port}"
+
+    def is_asked(self):
+        """Do both configurations lead to this one, and does the API server go by them?"""
+        found = json.loads(self.plane.kubectl("get", "--ignore-not-found", *CONFIGURATIONS, "-o", "json").stdout or '{"items": []}')
+        clients = [hook["clientConfig"] for one in found["items"] for hook in one["webhooks"]]
+        if not clients or not all(one.get("caBundle") and one.get("url", "").startswith(f"{self.webhook_url}/") for one in clients):
+            return False
+        return "denied the request" in self.probe().stderr
+
+    def probe(self):
+        """What the API server says to something that only admission refuses."""
+        return self.plane.kubectl("create", "--dry-run=server", "-n", NAMESPACE, "-f", "-", input=PROBE, check=False)
 
     def stop(self, number=signal.SIGTERM, timeout=15):
         """Ends it if it runs; its exit code, which is minus the signal if that killed it."""

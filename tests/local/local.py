@@ -61,11 +61,12 @@ def up():
         print("starting a control plane", flush=True)
         plane = Plane(FOLDER).start(detach=True)
     print("installing Tollgate", flush=True)
-    install(plane)
-    plane.kubectl("apply", "-f", ROOT / "deploy" / "samples" / "classes.yaml")
-    tollgate = Tollgate(plane, FOLDER, "--enable-sandbox-provider").start(detach=True, wait=False)
+    door = not plane.external  # another machine's API server cannot ask us
+    install(plane, webhooks=door)
+    tollgate = Tollgate(plane, FOLDER, "--enable-sandbox-provider", webhook=door).start(detach=True, wait=False)
     PID.write_text(f"{tollgate.process.pid}\n")
     tollgate.wait_ready()
+    plane.kubectl("apply", "-f", ROOT / "deploy" / "samples" / "classes.yaml")
     env = plane.environment()
     print(f"""
 Tollgate runs on a cluster of its own. To use it, type:

@@ -4,6 +4,7 @@
 #
 #   tests/local/packages.sh            for `make demo` and `make up`
 #   tests/local/packages.sh --test     also for `make test`
+#   tests/local/packages.sh --bench    also for `make bench`
 set -eu
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -47,6 +48,9 @@ find_missing() {
 		command_from pip3 python3-pip
 		command_from valgrind valgrind
 		command_from git git
+	fi
+	if [ "${1:-}" = --bench ]; then
+		command_from wrk wrk
 	fi
 }
 
