@@ -139,5 +139,6 @@ build/bench/bare: tests/bench/bare.c
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) $(shell pkg-config --cflags libcurl) -o $@ $< $(shell pkg-config --libs libcurl)
 
 .PHONY: bench
-bench: all controlplane build/bench/bare ## Time and memory beside a bare loop of the same requests; ARGS=--runs=1 and so on
-	@python3 tests/bench/bench.py $(ARGS)
+bench: all controlplane build/bench/bare ## Time and memory beside a bare loop of the same requests, and admission; ARGS=--runs=1 and so on
+	@tests/local/packages.sh --bench
+	@python3 tests/bench/bench.py $(ARGS); status=$$?; python3 tests/bench/admission.py && exit $$status

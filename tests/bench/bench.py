@@ -537,7 +537,8 @@ def main(arguments):
     return 1 if any(row[3] == "MISSED" for row in rows) else 0
 
 
-if __name__ == "__main__":
+def script(main):
+    """Runs a benchmark's main as the whole process."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         sys.exit(main(sys.argv[1:]))
@@ -546,3 +547,7 @@ if __name__ == "__main__":
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+if __name__ == "__main__":
+    script(main)

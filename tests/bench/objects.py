@@ -46,7 +46,7 @@ class Objects:
                for i in range(self.organizations)] + [self._class()]
         yield [self._account(i) for i in range(self.accounts)]
         yield [self._method(i) for i in range(self.accounts)]
-        yield [self._binding(i) for i in range(self.bindings)]
+        yield [self.binding(i) for i in range(self.bindings)]
         if self.projects:
             yield [("/api/v1/namespaces", _core("Namespace", f"proj-{i:06}", {
                 "resourcemanager.miloapis.com/project-name": f"proj-{i:06}"}))
@@ -85,7 +85,7 @@ class Objects:
             "billingAccountRef": {"name": f"acct-{i:05}"}, "displayName": f"Company card {i:05}",
             "paymentMethodClassRef": {"name": CLASS}, "type": "card"})
 
-    def _binding(self, i):
+    def binding(self, i):
         account = i % self.accounts
         return self._path("billingaccountbindings", account), _custom(
             "BillingAccountBinding", f"binding-{i:06}", {
