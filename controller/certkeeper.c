@@ -28,7 +28,7 @@
 #include "webhookconfig.h"
 
 enum {
-	ROUND_MS = 30 * 1000,
+	ROUND_MS = 10 * 1000,    /* for so long nothing of ours can be written after somebody has reset caBundle */
 	ROUNDS_AN_OVERLAP = 4,
 	FOLDER_MS = 5 * 1000,
 	TIMEOUT_MS = 10 * 1000,

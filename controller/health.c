@@ -46,6 +46,13 @@ static void report(const struct check *checks, size_t n, const char *what, bool 
 	answer(reply, ok ? 200 : 500, "text/plain; charset=utf-8", text, len);
 }
 
+static bool has_certificate(const struct health *health)
+{
+	const struct port *port = health->manager->config.port;
+
+	return !health->certs || certkeeper_stats(health->certs).expires > port->now(port->self);
+}
+
 bool health_handle(void *context, const struct server_request *request, struct exchange *exchange, struct server_reply *reply)
 {
 	const struct health *health = context;
@@ -53,8 +60,8 @@ bool health_handle(void *context, const struct server_request *request, struct e
 	const struct check ready[] = {
 		{ .name = "ping", .ok = true, .why = "" },
 		{ .name = "caches-synced", .ok = health->manager->synced, .why = "not every kind has been listed yet" },
-		{ .name = "webhook-certificate", .ok = !health->certs || certkeeper_stats(health->certs).expires,
-		  .why = "there is no certificate to serve yet; the log says what it waits for" },
+		{ .name = "webhook-certificate", .ok = has_certificate(health),
+		  .why = "there is no certificate to serve, or it has expired; the log says what it waits for" },
 		{ .name = "shutdown", .ok = !health->manager->stopping, .why = "stopping" },
 	};
 	bool verbose = strstr(request->query, "verbose") != NULL;
@@ -176,9 +183,9 @@ static void admission_metrics(FILE *out, const struct health *health)
 	fprintf(out, "tollgate_webhook_connections_cut_total{reason=\"crowded\"} %lu\n", server.evicted);
 	family(out, "tollgate_cert_expiry_timestamp_seconds", "gauge", "When the webhook's certificate expires; 0 = there is none yet.");
 	fprintf(out, "tollgate_cert_expiry_timestamp_seconds %" PRId64 "\n", (int64_t)(certs.expires / 1000));
-	family(out, "tollgate_cert_bundle_in_step", "gauge", "1 when the webhook configurations hold the CA that is served.");
+	family(out, "tollgate_cert_bundle_in_step", "gauge", "1 when the webhook configurations held the CA at the last look, every 10 s; with --webhook-cert-dir always.");
 	fprintf(out, "tollgate_cert_bundle_in_step %d\n", certs.in_step);
-	family(out, "tollgate_cert_rotations_total", "counter", "Certificates that this process made.");
+	family(out, "tollgate_cert_rotations_total", "counter", "Certificates that this process made, or took from a changed --webhook-cert-dir.");
 	fprintf(out, "tollgate_cert_rotations_total %lu\n", certs.rotations);
 	family(out, "certwatcher_read_certificate_total", "counter", "Times the certificate was read.");
 	fprintf(out, "certwatcher_read_certificate_total %lu\n", certs.reads);

@@ -98,7 +98,7 @@ static void on_signal(void *context, int signum)
 }
 
 /* "0" turns an address off. */
-static int open_server(struct program *p, const char *address,
+static int open_server(struct program *p, const char *flag, const char *address,
 		       bool (*handle)(void *, const struct server_request *, struct exchange *, struct server_reply *),
 		       struct server **server, struct error *err)
 {
@@ -107,7 +107,7 @@ static int open_server(struct program *p, const char *address,
 	if (strcmp(address, "0") == 0)
 		return 0;
 	*server = server_new(p->loop, address, false, &handler, err);
-	return *server ? 0 : -1;
+	return *server ? 0 : error_wrap(err, "%s", flag);
 }
 
 /* ---- admission ---- */
@@ -118,10 +118,13 @@ static void serve_certificate(void *context, const char *chain_pem, const char *
 	struct error err = { 0 };
 	struct tls_identity *identity = tls_identity_new(chain_pem, key_pem, &err);
 
-	if (identity)
-		server_set_identity(p->webhook_server, identity);
-	else
+	if (!identity) {
 		log_error(&p->log, "the webhook's certificate cannot be used", "error", err.message);
+		return;
+	}
+	server_set_identity(p->webhook_server, identity);
+	log_info(&p->log, "admission webhook serves a certificate", "address", p->options.webhook_bind_address, "from",
+		 p->options.webhook_cert_dir ? p->options.webhook_cert_dir : "Secret " WEBHOOK_NAME);
 }
 
 /* Where Tollgate itself is at home. */
@@ -145,6 +148,7 @@ static int prepare_webhook(struct program *p, struct error *err)
 							   .cache = p->manager.cache,
 							   .codec = p->manager.codec,
 							   .atoms = p->manager.atoms,
+							   .log = &p->log,
 							   .synced = &p->manager.synced,
 							   .answer = server_answer });
 	p->certs = certkeeper_new(&(struct certkeeper_config){ .port = &p->port,
@@ -170,7 +174,7 @@ static int open_webhook(struct program *p, struct error *err)
 	p->health.webhook = p->webhook;
 	p->health.webhook_server = p->webhook_server;
 	p->health.certs = p->certs;
-	return p->webhook_server ? 0 : -1;
+	return p->webhook_server ? 0 : error_wrap(err, "--webhook-bind-address");
 }
 
 /* Each idle connection to the webhook holds one; the usual soft limit of 1024 is for programs that use select(2). */
@@ -219,8 +223,8 @@ static int run(struct program *p)
 		log_error(&p->log, "cannot start", "error", err.message);
 		return EXIT_USAGE;
 	}
-	if (open_server(p, p->options.health_probe_bind_address, health_handle, &p->health_server, &err) < 0 ||
-	    open_server(p, p->options.metrics_bind_address, metrics_handle, &p->metrics_server, &err) < 0 ||
+	if (open_server(p, "--health-probe-bind-address", p->options.health_probe_bind_address, health_handle, &p->health_server, &err) < 0 ||
+	    open_server(p, "--metrics-bind-address", p->options.metrics_bind_address, metrics_handle, &p->metrics_server, &err) < 0 ||
 	    open_webhook(p, &err) < 0) {
 		log_error(&p->log, "cannot serve", "error", err.message);
 		return EXIT_FAILURE;

@@ -485,6 +485,19 @@ static enum options_result parse_line(struct options *options, int argc, char **
 	return OPTIONS_RUN;
 }
 
+/* Settings that would have no effect are a mistake. */
+static int check_together(const struct options *options, struct error *err)
+{
+	const char *idle = options->webhook_cert_dir != NULL ? "webhook-cert-dir" : options->webhook_url != NULL ? "webhook-url" : NULL;
+
+	if (idle != NULL && strcmp(options->webhook_bind_address, "0") == 0)
+		return error_set(err, ERROR_INVALID, "flag --%s needs --webhook-bind-address, such as :9443", idle);
+	if (options->webhook_cert_dir != NULL && options->webhook_url != NULL)
+		return error_set(err, ERROR_INVALID, "flag --webhook-url goes with certificates of Tollgate's own, not with --webhook-cert-dir: "
+						     "there the webhook configurations are yours to write");
+	return 0;
+}
+
 enum options_result options_parse(struct options *options, int argc, char **argv, FILE *out, struct error *err)
 {
 	const char *given[N_FLAGS] = { NULL };
@@ -497,14 +510,14 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 		print_help(out);
 	else if (print == VERSION)
 		fprintf(out, "tollgate %s\n", TOLLGATE_VERSION);
-	if (result != OPTIONS_RUN || options->config_file == NULL)
+	if (result != OPTIONS_RUN)
 		return result;
-	if (read_file(options, options->config_file, err) != 0)
+	if (options->config_file != NULL && read_file(options, options->config_file, err) != 0)
 		return OPTIONS_ERROR;
-	for (int i = 0; i < N_FLAGS; i++)
+	for (int i = 0; i < N_FLAGS && options->config_file != NULL; i++)
 		if (given[i] != NULL)
 			set(options, &flags[i], given[i]);
-	return OPTIONS_RUN;
+	return check_together(options, err) == 0 ? OPTIONS_RUN : OPTIONS_ERROR;
 }
 
 void options_close(struct options *options)

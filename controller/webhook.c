@@ -276,12 +276,23 @@ static void count_time(struct webhook *webhook, const struct inquiry *q)
 	webhook->stats.paths[q->path].seconds += seconds;
 }
 
+/* What was sent is in no log; who sent it, and what about, is. */
+static void log_refusal(const struct inquiry *q, const char *message)
+{
+	static const char *const operations[] = { [ADMISSION_CREATE] = "CREATE", [ADMISSION_UPDATE] = "UPDATE", [ADMISSION_DELETE] = "DELETE" };
+
+	log_debug(q->webhook->config.log, "refused", "operation", operations[q->review.operation], "kind", resource_of(q)->kind, "namespace",
+		  q->review.ns, "name", q->review.name, "user", q->review.username, "message", message);
+}
+
 static struct server_reply answer_of(struct inquiry *q, const struct judgement *said)
 {
 	struct webhook *webhook = q->webhook;
 	cleanup_free char *patch = said->patch ? pki_encode(said->patch) : NULL;
 	char *body = review_answer(q->review.uid, said->refusal, patch);
 
+	if (said->refusal)
+		log_refusal(q, said->refusal);
 	webhook->stats.paths[q->path].ok++;
 	webhook->stats.paths[q->path].refused += said->refusal != NULL;
 	webhook->stats.paths[q->path].patched += said->patch != NULL;

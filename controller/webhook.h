@@ -6,6 +6,7 @@
 #define TOLLGATE_WEBHOOK_H
 
 #include "cache.h"
+#include "log.h"
 #include "port.h"
 #include "server.h"
 
@@ -30,6 +31,7 @@ struct webhook_config {
 	struct cache *cache;
 	struct codec *codec;
 	struct atoms *atoms;
+	struct log *log;    /* refusals, at debug */
 	const bool *synced; /* false: nothing can be judged yet */
 	/* server_answer but for tests. */
 	void (*answer)(struct exchange *, const struct server_reply *);

@@ -343,8 +343,8 @@ static struct refusal unfit_default(const struct admission *in, struct arena *ar
 	if (verdict.standing == DEFAULT_METHOD_READY)
 		return NOT_REFUSED;
 	return refused_by(KIND_PAYMENTMETHOD, account->meta.ns, name,
-			  arena_printf(arena, "spec.defaultPaymentMethodRef.name: only Active payment methods may be designated as default: %s",
-				       verdict.message));
+			  arena_printf(arena, "spec.defaultPaymentMethodRef.name: only Active payment methods may be designated as default: %s%s",
+				       verdict.message, old ? "" : "; create the account without it, then the method, and choose it once it is Active"));
 }
 
 /* The finalizer would keep it anyway, but a deletion that has begun cannot be taken back. */
@@ -358,8 +358,8 @@ static struct refusal still_paying(const struct admission *in, struct arena *are
 		if (!binding || binding->status.phase != BINDING_ACTIVE || binding->spec.account != account->meta.name)
 			continue;
 		return refused_by(KIND_BINDING, binding->meta.ns, binding->meta.name,
-				  arena_printf(arena, "billing account has active binding \"%s\" (project \"%s\"); delete its bindings first",
-					       binding->meta.name->text, atom_text(binding->spec.project)));
+				  arena_printf(arena, "billing account has active binding \"%s\" (project \"%s\"), one of %zu; delete the bindings of \"%s\" first",
+					       binding->meta.name->text, atom_text(binding->spec.project), active.n, account->meta.name->text));
 	}
 	return NOT_REFUSED;
 }

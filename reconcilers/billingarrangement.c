@@ -172,6 +172,15 @@ static bool within(const struct billingarrangement *new, const struct billingarr
 	       (!old->spec.ends_at || (new->spec.ends_at && new->spec.ends_at <= old->spec.ends_at));
 }
 
+static const char *window_words(const struct billingarrangement *one, struct arena *arena)
+{
+	char start[INSTANT_TEXT_SIZE], end[INSTANT_TEXT_SIZE];
+
+	return arena_printf(arena, "from %s, %s%s", instant_format(arrangement_starts_at(one), start),
+			    one->spec.ends_at ? "until " : "without an end: set its endsAt first",
+			    one->spec.ends_at ? instant_format(one->spec.ends_at, end) : "");
+}
+
 static struct refusal overlap_refusal(const struct admission *in, const struct billingarrangement *self, struct arena *arena)
 {
 	struct postings found =
@@ -182,7 +191,8 @@ static struct refusal overlap_refusal(const struct admission *in, const struct b
 		const struct billingarrangement *other = admission_now(in, KIND_BILLINGARRANGEMENT, entry_object(found.items[i]));
 		if (other && other->meta.name != self->meta.name && account && overlaps(self, other, account, in->now))
 			return refused_by(KIND_BILLINGARRANGEMENT, other->meta.ns, other->meta.name,
-					  arena_printf(arena, "spec.startsAt, spec.endsAt: overlaps arrangement \"%s\"", other->meta.name->text));
+					  arena_printf(arena, "spec.startsAt, spec.endsAt: overlaps arrangement \"%s\" (%s)", other->meta.name->text,
+						       window_words(other, arena)));
 	}
 	return NOT_REFUSED;
 }

@@ -138,11 +138,13 @@ static void each_flag_sets_its_own(void **state)
 	assert_int_equal(options->rebind, REBIND_REJECT);
 	assert_true(options->leader_elect);
 	assert_int_equal(options->cache_sync_timeout_s, 3661);
-	assert_int_equal(parse(rig, "--webhook-bind-address=:9443", "--webhook-cert-dir", "/certs", "--webhook-cert-lifetime=720h",
-			       "--webhook-url=https://127.0.0.1:9443/x", NULL),
-			 OPTIONS_RUN);
+	assert_int_equal(parse(rig, "--webhook-bind-address=:9443", "--webhook-cert-dir", "/certs", NULL), OPTIONS_RUN);
 	assert_string_equal(options->webhook_bind_address, ":9443");
 	assert_string_equal(options->webhook_cert_dir, "/certs");
+	assert_int_equal(parse(rig, "--webhook-bind-address=:9443", "--webhook-cert-dir=/certs", "--webhook-url=https://a:1", NULL), OPTIONS_ERROR);
+	assert_says(rig, "not with --webhook-cert-dir");
+	assert_int_equal(parse(rig, "--webhook-bind-address=:9443", "--webhook-cert-lifetime=720h", "--webhook-url=https://127.0.0.1:9443/x", NULL),
+			 OPTIONS_RUN);
 	assert_int_equal(options->webhook_cert_lifetime_s, 720 * 3600);
 	assert_string_equal(options->webhook_url, "https://127.0.0.1:9443/x");
 }
@@ -225,6 +227,8 @@ static const struct {
 	{ "--webhook-cert-lifetime=87600h", NULL },
 	{ "--webhook-cert-lifetime=87600h1s", "is not a time from 30s" },
 	{ "--webhook-url=http://127.0.0.1:9443", "is not an address such as https://127.0.0.1:9443" },
+	{ "--webhook-url=https://127.0.0.1:9443", "flag --webhook-url needs --webhook-bind-address" },
+	{ "--webhook-cert-dir=/certs", "flag --webhook-cert-dir needs --webhook-bind-address" },
 	{ "--project-label=a", NULL },
 	{ "--project-label=a.b-c.d1/A_b.c-9", NULL },
 	{ "--namespace=0-9", NULL },

@@ -26,6 +26,7 @@ struct world {
 	struct cache *cache;
 	struct webhook *webhook;
 	struct port port;
+	struct log log;
 	bool synced, silent; /* silent: the API server answers nothing */
 	int troubled;        /* or this code, unless 0 */
 	const char *served[SERVED_MAX]; /* objects in short; what is not here is not found */
@@ -257,7 +258,7 @@ static void world_init(struct world *w)
 	w->codec = codec_new(test_atoms, w->settings.project_label);
 	w->cache = cache_new(test_atoms, w->codec, &w->settings, (struct cache_listener){ .context = w, .changed = changed, .doubtful = doubtful });
 	w->webhook = webhook_new(&(struct webhook_config){ .port = &w->port, .cache = w->cache, .codec = w->codec, .atoms = test_atoms,
-							   .synced = &w->synced, .answer = answer_later });
+							   .log = &w->log, .synced = &w->synced, .answer = answer_later });
 }
 
 static void world_close(struct world *w)
