@@ -56,7 +56,9 @@ static const uint8_t action_of[][CLASSES] = {
 };
 
 /* Where a value is, as far as it matters. Everything below ELSEWHERE is ELSEWHERE, so spec.metadata.managedFields is not ours. */
-enum place { ELSEWHERE, EVENT, LIST, ITEMS, OBJECT, METADATA, ANNOTATIONS, DROP_TO_NULL, DROP_TO_EMPTY };
+enum place {
+	ELSEWHERE, EVENT, LIST, ITEMS, OBJECT, METADATA, ANNOTATIONS, REVIEW, REQUEST, JUDGED, JUDGED_METADATA, DROP_TO_NULL, DROP_TO_EMPTY
+};
 enum { IN_ARRAY = 0x80 };
 
 static const struct {
@@ -69,6 +71,11 @@ static const struct {
 	{ METADATA, DROP_TO_NULL, "managedFields" },
 	{ METADATA, ANNOTATIONS, "annotations" },
 	{ ANNOTATIONS, DROP_TO_EMPTY, "kubectl.kubernetes.io/last-applied-configuration" },
+	{ REVIEW, REQUEST, "request" },
+	{ REQUEST, JUDGED, "object" },
+	{ REQUEST, JUDGED, "oldObject" },
+	{ JUDGED, JUDGED_METADATA, "metadata" },
+	{ JUDGED_METADATA, DROP_TO_NULL, "managedFields" },
 };
 
 /* One call of frame_push. Bytes [from, at) are to be kept, and not copied yet, while frame->keeping. */
@@ -393,7 +400,7 @@ static int run_scalar(struct feed *feed)
 
 static int begin(struct feed *feed)
 {
-	static const uint8_t top[] = { [FRAME_LINES] = EVENT, [FRAME_LIST] = LIST, [FRAME_WHOLE] = OBJECT };
+	static const uint8_t top[] = { [FRAME_LINES] = EVENT, [FRAME_LIST] = LIST, [FRAME_WHOLE] = OBJECT, [FRAME_REVIEW] = REVIEW };
 	struct frame *frame = feed->frame;
 
 	if (frame->mode == FRAME_LIST && *feed->at != '{')
@@ -549,6 +556,7 @@ int frame_finish(struct frame *frame, frame_emit *emit, void *context, struct er
 			return error_set(err, ERROR_INVALID, "the answer is not a list: it has no \"items\"");
 		return emit_text(&frame->envelope, SLICE_ENVELOPE, emit, context);
 	case FRAME_WHOLE:
+	case FRAME_REVIEW:
 		return emit_text(&frame->slice, SLICE_WHOLE, emit, context);
 	}
 	return 0;

@@ -16,6 +16,7 @@ enum frame_mode {
 	FRAME_LINES, /* a watch: every line is one JSON object */
 	FRAME_LIST,  /* a list: every element of the top-level "items" is one slice, the rest is the envelope */
 	FRAME_WHOLE, /* single objects and error bodies, which need not be JSON: one slice at the end, empty if nothing came */
+	FRAME_REVIEW, /* an admission review: as a whole, but its objects keep their annotations, which are judged */
 };
 
 enum slice_type {

@@ -11,13 +11,14 @@
 #include <time.h>
 
 #include "cardnumber.h"
+#include "frame.h"
 #include "kind.h"
 #include "lookup.h"
 #include "memory.h"
 #include "pki.h"
 #include "review.h"
 
-enum { LOOKS_MAX = 8 };
+enum { LOOKS_MAX = 8, NAME_BYTES_MAX = 253 };
 
 const char *const webhook_paths[WEBHOOKS] = { "/mutate", "/validate" };
 const char *const webhook_bucket_names[WEBHOOK_BUCKETS] = { "0.0001", "0.00025", "0.0005", "0.001", "0.002", "0.005",
@@ -27,6 +28,8 @@ static const double bucket_bounds[WEBHOOK_BUCKETS - 1] = { 0.0001, 0.00025, 0.00
 struct webhook {
 	struct webhook_config config;
 	struct arena arena; /* of the judgement at hand */
+	struct frame frame; /* of the body at hand */
+	struct error fault; /* what is wrong with it */
 	struct inquiry *inquiries;
 	struct webhook_stats stats;
 };
@@ -151,9 +154,16 @@ static bool looked_up(const struct inquiry *q, struct key key)
 	return false;
 }
 
+/* Defaults are asked for before the schema is: a name that no object can have need not be looked for (RFC 1123 subdomain). */
+static bool is_possible(atom_t name)
+{
+	return !name || (name->len > 0 && name->len <= NAME_BYTES_MAX && strspn(name->text, "abcdefghijklmnopqrstuvwxyz0123456789-.") == name->len &&
+			 name->text[0] != '.');
+}
+
 static bool worth_a_look(const struct inquiry *q, struct key basis)
 {
-	return basis.kind < KIND_COUNT && !q->blind && q->n_lookups < LOOKS_MAX && !looked_up(q, basis);
+	return basis.kind < KIND_COUNT && is_possible(basis.ns) && is_possible(basis.name) && !q->blind && q->n_lookups < LOOKS_MAX && !looked_up(q, basis);
 }
 
 /* ---- judging ---- */
@@ -376,10 +386,29 @@ static int path_of(const char *path)
 	return i;
 }
 
+static int take_review(void *context, enum slice_type type, const char *text, size_t len)
+{
+	struct inquiry *q = context;
+
+	(void)type;
+	return review_decode(text, len, &q->review, &q->webhook->fault);
+}
+
+/* What anybody may put into managedFields (any key, any depth, any number) must not stand in the way of an edit or a deletion. */
+static int read_review(struct inquiry *q, const struct server_request *request)
+{
+	struct webhook *webhook = q->webhook;
+
+	webhook->fault = (struct error){ 0 };
+	frame_reset(&webhook->frame, FRAME_REVIEW);
+	if (request->body && frame_push(&webhook->frame, request->body, request->body_len, take_review, q, &webhook->fault) < 0)
+		return -1;
+	return frame_finish(&webhook->frame, take_review, q, &webhook->fault);
+}
+
 bool webhook_handle(void *context, const struct server_request *request, struct exchange *exchange, struct server_reply *reply)
 {
 	struct webhook *webhook = context;
-	struct error err = { 0 };
 	int path = path_of(request->path);
 
 	if (path == WEBHOOKS) {
@@ -397,8 +426,8 @@ bool webhook_handle(void *context, const struct server_request *request, struct 
 		return true;
 	}
 	struct inquiry *q = inquiry_new(webhook, path);
-	if (review_decode(request->body ? request->body : "", request->body_len, &q->review, &err) < 0) {
-		cleanup_free char *text = memory_printf("%s\n", err.message);
+	if (read_review(q, request) < 0) {
+		cleanup_free char *text = memory_printf("%s\n", webhook->fault.message);
 		webhook->stats.paths[path].bad++;
 		*reply = plain(400, text);
 		inquiry_free(q);
@@ -420,6 +449,7 @@ struct webhook *webhook_new(const struct webhook_config *config)
 
 	webhook->config = *config;
 	arena_init(&webhook->arena);
+	frame_init(&webhook->frame, FRAME_REVIEW, REVIEW_BYTES_MAX);
 	return webhook;
 }
 
@@ -430,6 +460,7 @@ void webhook_free(struct webhook *webhook)
 	while (webhook->inquiries)
 		inquiry_free(webhook->inquiries);
 	arena_close(&webhook->arena);
+	frame_close(&webhook->frame);
 	free(webhook);
 }
 

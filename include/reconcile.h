@@ -98,7 +98,7 @@ struct reconciler {
 	/* admission.h. validate: on CREATE, DELETE, and an UPDATE that changes the spec. NULL: no rules. */
 	struct refusal (*validate)(const struct admission *, struct arena *);
 	void (*defaults)(const struct admission *, struct defaults *, struct arena *);
-	bool judges_metadata; /* validate looks at labels or annotations too: any UPDATE may concern it */
+	bool judges_metadata; /* validate looks at labels, annotations or owners too: any UPDATE may concern it */
 };
 
 #define KIND(id, prefix) extern const struct reconciler prefix##_reconciler;

@@ -203,11 +203,10 @@ static struct refusal validate(const struct admission *in, struct arena *arena)
 
 	if (in->operation == ADMISSION_DELETE || !self->spec.account)
 		return NOT_REFUSED;
-	if (in->operation == ADMISSION_CREATE) {
-		struct refusal refusal = owner_refusal(in, &self->meta, &self->owners, self->spec.account, arena);
-		if (refusal.message)
-			return refusal;
-	}
+	struct refusal refusal = old ? owner_left(in, &old->meta, &old->owners, &self->owners, self->spec.account, arena) :
+				       owner_refusal(in, &self->meta, &self->owners, self->spec.account, arena);
+	if (refusal.message)
+		return refusal;
 	if ((old && within(self, old)) || arrangement_phase(self, in->now) == ARRANGEMENT_ENDED)
 		return NOT_REFUSED;
 	return overlap_refusal(in, self, arena);
@@ -276,4 +275,5 @@ const struct reconciler billingarrangement_reconciler = {
 	.n_watches = sizeof(watches) / sizeof(watches[0]),
 	.validate = validate,
 	.defaults = fill_in,
+	.judges_metadata = true,
 };

@@ -230,13 +230,15 @@ struct invoice_inputs invoice_gather(const struct view *view, struct key key, in
 
 /* ---- admission ---- */
 
-/* Account and period are kept by the schema, and owners are no part of the spec: so all that can be wrong is wrong from the start. */
+/* Account and period are kept by the schema. */
 static struct refusal validate(const struct admission *in, struct arena *arena)
 {
-	const struct invoice *self = in->object;
+	const struct invoice *self = in->object, *old = in->old;
 
-	if (in->operation != ADMISSION_CREATE || !self->spec.account)
+	if (in->operation == ADMISSION_DELETE || !self->spec.account)
 		return NOT_REFUSED;
+	if (old)
+		return owner_left(in, &old->meta, &old->owners, &self->owners, old->spec.account, arena);
 	const char *fault = period_fault(self->spec.period);
 	return fault ? refused_as_such(fault) : owner_refusal(in, &self->meta, &self->owners, self->spec.account, arena);
 }
@@ -289,4 +291,5 @@ const struct reconciler invoice_reconciler = {
 	.n_watches = sizeof(watches) / sizeof(watches[0]),
 	.validate = validate,
 	.defaults = fill_in,
+	.judges_metadata = true,
 };

@@ -99,6 +99,16 @@ struct refusal owner_refusal(const struct admission *in, const struct object *me
 	return fault ? refused_by(KIND_BILLINGACCOUNT, meta->ns, account, fault) : NOT_REFUSED;
 }
 
+struct refusal owner_left(const struct admission *in, const struct object *meta, const struct owner_references *before,
+			  const struct owner_references *after, atom_t account, struct arena *arena)
+{
+	const struct billingaccount *found = admission_get(in, KIND_BILLINGACCOUNT, meta->ns, account);
+
+	if (!found || !owned_by(meta, before, found) || owned_by(meta, after, found))
+		return NOT_REFUSED;
+	return refused_by(KIND_BILLINGACCOUNT, meta->ns, account, owner_fault(meta, after, found, arena));
+}
+
 void owner_default(const struct admission *in, const struct object *meta, const struct owner_references *owners, atom_t account,
 		   struct defaults *defaults, struct arena *arena)
 {

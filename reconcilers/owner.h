@@ -21,6 +21,9 @@ const struct owner_reference *owner_wanted(const struct object *meta, const stru
 /* admission.h, for a new object that names that account: the account must be there and, where owners name one, be it. */
 struct refusal owner_refusal(const struct admission *, const struct object *meta, const struct owner_references *owners, atom_t account,
 			     struct arena *);
+/* For a changed one: what belonged to the account must not leave it, or it would count no more. */
+struct refusal owner_left(const struct admission *, const struct object *meta, const struct owner_references *before,
+			  const struct owner_references *after, atom_t account, struct arena *);
 void owner_default(const struct admission *, const struct object *meta, const struct owner_references *owners, atom_t account,
 		   struct defaults *, struct arena *);
 

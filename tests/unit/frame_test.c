@@ -166,6 +166,13 @@ static const struct sample samples[] = {
 	{ "a whole need not be JSON", FRAME_WHOLE, "404 page not found\n", "W404 page not found\n\n", NULL },
 	{ "a whole need not be JSON at all", FRAME_WHOLE, "<html>\"{[}\n</html>", "W<html>\"{[}\n</html>\n", NULL },
 	{ "a whole may be cut", FRAME_WHOLE, "{\"a\":\"b", "W{\"a\":\"b\n", NULL },
+	{ "managedFields becomes null in both objects of a review, and annotations stay", FRAME_REVIEW,
+	  "{\"request\":{\"object\":{\"metadata\":{\"managedFields\":[{\"f:a\\u0000b\":{}}],"
+	  "\"annotations\":{\"kubectl.kubernetes.io/last-applied-configuration\":\"x\"}}},\"oldObject\":{\"metadata\":{\"managedFields\":[]}}}}",
+	  "W{\"request\":{\"object\":{\"metadata\":{\"managedFields\":null,"
+	  "\"annotations\":{\"kubectl.kubernetes.io/last-applied-configuration\":\"x\"}}},\"oldObject\":{\"metadata\":{\"managedFields\":null}}}}\n", NULL },
+	{ "but not elsewhere in a review", FRAME_REVIEW, "{\"object\":{\"metadata\":{\"managedFields\":1}},\"metadata\":{\"managedFields\":1}}",
+	  "W{\"object\":{\"metadata\":{\"managedFields\":1}},\"metadata\":{\"managedFields\":1}}\n", NULL },
 	{ "a word alone", FRAME_WHOLE, "ok", "Wok\n", NULL },
 	{ "managedFields becomes null in a whole", FRAME_WHOLE,
 	  "{\"metadata\":{\"managedFields\":[{\"a\":\"\n\"}],\"annotations\":{" APPLIED
@@ -235,6 +242,7 @@ static char *body_of(enum frame_mode mode, size_t size)
 		[FRAME_LINES] = { "", "\n" },
 		[FRAME_LIST] = { "{\"items\":[", "]}" },
 		[FRAME_WHOLE] = { "", "" },
+		[FRAME_REVIEW] = { "", "" },
 	};
 	char *body = malloc(size + 32), *at = stpcpy(body, around[mode][0]);
 
@@ -250,7 +258,7 @@ static void a_slice_may_have_as_many_bytes_as_the_limit_and_no_more(void **state
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(limits); i++) {
-		for (int mode = FRAME_LINES; mode <= FRAME_WHOLE; mode++) {
+		for (int mode = FRAME_LINES; mode <= FRAME_REVIEW; mode++) {
 			for (size_t turn = 0; turn < 4; turn++) {
 				size_t over = turn % 2;
 				static struct seen seen;

@@ -536,6 +536,16 @@ static void invoices_and_arrangements_are_judged(void **state)
 		  .old = TERMS("terms", ",'endsAt':'2027-01-01T00:00:00Z'"), .refusal = "overlaps arrangement \"old\"" },
 		{ .rule = "and be ended", .cached = { MAIN, TERMS("old", ""), TERMS("terms", "") }, .operation = "UPDATE",
 		  .object = TERMS("terms", ",'startsAt':'2026-10-01T00:00:00Z','endsAt':'2026-11-10T00:00:00Z'"), .old = TERMS("terms", "") },
+		{ .rule = "an owner is not changed away", .cached = { MAIN }, .served = { MAIN }, .operation = "UPDATE", .looks = 1,
+		  .object = TERMS("terms", "") "||{" OWNED_BY("another-uid") "}", .old = TERMS("terms", "") "||{" OWNED_BY("uid-of-main") "}",
+		  .refusal = "metadata.ownerReferences" },
+		{ .rule = "nor an invoice's", .cached = { MAIN }, .served = { MAIN }, .operation = "UPDATE", .looks = 1,
+		  .object = INVOICE "||{" OWNED_BY("another-uid") "}", .old = INVOICE "||{" OWNED_BY("uid-of-main") "}",
+		  .refusal = "metadata.ownerReferences" },
+		{ .rule = "a wrong one can be put right", .cached = { MAIN }, .operation = "UPDATE",
+		  .object = INVOICE "||{" OWNED_BY("uid-of-main") "}", .old = INVOICE "||{" OWNED_BY("another-uid") "}" },
+		{ .rule = "and one that goes altogether comes back by itself", .cached = { MAIN }, .operation = "UPDATE",
+		  .object = INVOICE, .old = INVOICE "||{" OWNED_BY("uid-of-main") "}" },
 		{ .rule = "of another account's namesake", .cached = { MAIN, TERMS("old", "") "||{" OWNED_BY("an-older-uid") "}" },
 		  .operation = "CREATE", .object = TERMS("terms", "") },
 	};
@@ -776,6 +786,49 @@ static void stopping_drops_what_waits(void **state)
 
 /* ---- what is no review ---- */
 
+static char *nested(int levels, const char *end)
+{
+	char *text = malloc((size_t)levels * 6 + strlen(end) + 1), *to = text;
+
+	for (int i = 0; i < levels; i++)
+		to = stpcpy(to, "{\"a\":");
+	to = stpcpy(to, end);
+	for (int i = 0; i < levels; i++)
+		*to++ = '}';
+	*to = '\0';
+	return text;
+}
+
+/* Anybody may put anything there; the API server itself keeps it for them. */
+static void odd_managed_fields_stand_in_nobodys_way(void **state)
+{
+	static const char deep_end[] = "{}";
+	char *deep = nested(3000, deep_end);
+	const char *const odd[] = { "[{\"f:a\\u0000b\":{}}]", deep };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(odd); i++) {
+		struct world w;
+		world_init(&w);
+		for (int operation = 0; operation < 2; operation++) {
+			char *plain = operation ? review_text("DELETE", NULL, MAIN, NULL) :
+						  review_text("UPDATE", MAIN "|{'labels':{'a':'b'},'x':'X'}", MAIN, NULL);
+			char *at = strstr(plain, "\"generation\": 1");
+			assert_non_null(at);
+			size_t size = strlen(plain) + strlen(odd[i]) + 64;
+			char *body = malloc(size);
+			snprintf(body, size, "%.*s\"managedFields\":%s,%s", (int)(at - plain), plain, odd[i], at);
+			post(&w, "/validate", body, strlen(body));
+			assert_int_equal(w.status, 200);
+			expect_verdict(&w, NULL);
+			free(body);
+			free(plain);
+		}
+		world_close(&w);
+	}
+	free(deep);
+}
+
 static void bad_requests_are_told_so(void **state)
 {
 	static const struct {
@@ -842,6 +895,7 @@ int main(void)
 		cmocka_unit_test(looks_come_to_an_end),
 		cmocka_unit_test(many_reviews_wait_side_by_side),
 		cmocka_unit_test(stopping_drops_what_waits),
+		cmocka_unit_test(odd_managed_fields_stand_in_nobodys_way),
 		cmocka_unit_test(bad_requests_are_told_so),
 		cmocka_unit_test(nothing_is_judged_before_the_caches_are_in_step),
 	};
