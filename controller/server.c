@@ -73,7 +73,8 @@ struct server {
 	uv_timer_t timer;
 	unsigned open_handles;
 	unsigned request_s, idle_s;
-	unsigned limit, shut; /* connections at most; of those that are open, those in PEER_SHUT */
+	unsigned limit;          /* connections at most */
+	unsigned counts[PHASES]; /* of those that are open */
 	unsigned long runs;
 	bool tls;
 	bool stirred; /* something has moved in this run */
@@ -122,6 +123,7 @@ static void leave(struct peer *peer)
 
 	*(peer->prev != NULL ? &peer->prev->next : &queue->first) = peer->next;
 	*(peer->next != NULL ? &peer->next->prev : &queue->last) = peer->prev;
+	peer->server->counts[peer->phase]--;
 }
 
 /* At the end, but for those who were given more time. */
@@ -138,6 +140,7 @@ static void enter(struct peer *peer, enum phase phase, uint64_t deadline_ms)
 	peer->next = before != NULL ? before->next : queue->first;
 	*(peer->prev != NULL ? &peer->prev->next : &queue->first) = peer;
 	*(peer->next != NULL ? &peer->next->prev : &queue->last) = peer;
+	peer->server->counts[phase]++;
 }
 
 static void move(struct peer *peer, enum phase phase)
@@ -156,7 +159,6 @@ static void move(struct peer *peer, enum phase phase)
 static void shut(struct peer *peer)
 {
 	move(peer, PEER_SHUT);
-	peer->server->shut++;
 	shutdown(peer->fd, SHUT_RDWR);
 }
 
@@ -175,20 +177,33 @@ static void expire(struct server *server)
 
 static bool is_crowded(const struct server *server)
 {
-	return (server->stats.connections - server->shut) * 4 > server->limit * 3;
+	return (server->stats.connections - server->counts[PEER_SHUT]) * 4 > server->limit * 3;
+}
+
+/* Whoever rests has been answered, and is spared. But where these are most, they hold places that others need: then who has rested longest
+ * goes, which is not the one that asks now and then. Without TLS the clients are our own, and take turns. */
+static struct peer *dispensable(const struct server *server)
+{
+	struct peer *resting = server->queues[PEER_RESTING].first;
+
+	while (resting != NULL && resting->exchange != NULL) /* is being sent its answer */
+		resting = resting->next;
+	if (server->tls && resting != NULL && server->counts[PEER_RESTING] * 2 > server->limit)
+		return resting;
+	return server->queues[PEER_NEW].first;
 }
 
 /* Those that were opened in this run have had no chance to ask yet. */
 static void evict(struct server *server)
 {
-	struct peer *oldest;
+	struct peer *peer;
 
-	while (is_crowded(server) && (oldest = server->queues[PEER_NEW].first) != NULL) {
+	while (is_crowded(server) && (peer = dispensable(server)) != NULL) {
 		server->again = true;
-		if (oldest->opened == server->runs)
+		if (peer->phase == PEER_NEW && peer->opened == server->runs)
 			return;
 		server->stats.evicted++;
-		shut(oldest);
+		shut(peer);
 	}
 }
 
@@ -281,7 +296,6 @@ static void end_peer(struct peer *peer)
 	struct server *server = peer->server;
 
 	leave(peer);
-	server->shut -= peer->phase == PEER_SHUT;
 	server->stats.connections--;
 	/* With all connections or descriptors taken, libmicrohttpd watches its listening socket no more, and looks whether it
 	 * should again only at the beginning of a run: without another one, those who wait would wait for an event that cannot
@@ -418,8 +432,6 @@ static enum MHD_Result take_header(struct exchange *exchange, struct MHD_Connect
 		return refuse(exchange, HTTP_CONTENT_TOO_LARGE);
 	if (coding != NULL && strcasecmp(coding, "chunked") != 0)
 		return refuse(exchange, MHD_HTTP_NOT_IMPLEMENTED);
-	if (server->stats.body_bytes + announced > BODIES_BYTES)
-		return refuse(exchange, MHD_HTTP_SERVICE_UNAVAILABLE);
 	exchange->announced = coding != NULL ? server->handler.body_max : (size_t)announced;
 	if (query != NULL)
 		*query++ = '\0';
@@ -437,6 +449,32 @@ static void give_up(struct exchange *exchange, int status)
 	exchange->refusal = status;
 }
 
+static struct peer *slowest_body(const struct peers *queue, const struct peer *but)
+{
+	struct peer *peer = queue->first;
+
+	while (peer != NULL && (peer == but || peer->exchange == NULL || peer->exchange->body_size == 0))
+		peer = peer->next;
+	return peer;
+}
+
+/* Bodies that are not whole make room, those first that were to be whole first: an API server's take a moment. */
+static bool make_room(struct server *server, const struct peer *but, size_t bytes)
+{
+	while (bytes > BODIES_BYTES - server->stats.body_bytes) {
+		struct peer *asking = slowest_body(&server->queues[PEER_ASKING], but), *new = slowest_body(&server->queues[PEER_NEW], but);
+		struct peer *slowest = asking == NULL || (new != NULL && new->deadline_ms < asking->deadline_ms) ? new : asking;
+
+		if (slowest == NULL)
+			return false;
+		server->again = true;
+		server->stats.evicted++;
+		drop_body(slowest->exchange);
+		shut(slowest);
+	}
+	return true;
+}
+
 static enum MHD_Result take_body(struct exchange *exchange, const char *data, size_t len)
 {
 	struct server *server = exchange->peer->server;
@@ -448,7 +486,7 @@ static enum MHD_Result take_body(struct exchange *exchange, const char *data, si
 		size *= 2;
 	if (size > exchange->announced)
 		size = exchange->announced;
-	if (exchange->refusal == 0 && size - exchange->body_size > BODIES_BYTES - server->stats.body_bytes)
+	if (exchange->refusal == 0 && !make_room(server, exchange->peer, size - exchange->body_size))
 		give_up(exchange, MHD_HTTP_SERVICE_UNAVAILABLE);
 	if (exchange->refusal != 0) {
 		exchange->discarded += len;

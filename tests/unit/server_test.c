@@ -32,7 +32,7 @@
 #include "identity.h"
 #include "server.h"
 
-enum { DEADLINE_MS = 20000, CLIENTS = 100, CAP = 64, LARGE = 4 << 20, HELD = 4, NAME = 32 };
+enum { DEADLINE_MS = 20000, CLIENTS = 100, SLOTS = 450, CAP = 64, LARGE = 4 << 20, HELD = 4, NAME = 32 };
 enum { BODY_MAX = 4 << 20, BODIES_MAX = 16 << 20, TLS_CAP = 512 };
 
 struct client {
@@ -60,7 +60,7 @@ struct rig {
 	struct exchange *held[HELD]; /* those that asked for /later */
 	const struct server_request *held_requests[HELD];
 	int n_held;
-	struct client clients[CLIENTS];
+	struct client clients[SLOTS];
 	const char *drip; /* what the first client says, one byte after the other */
 	size_t drip_len;
 	int64_t drip_at_ms;
@@ -194,7 +194,7 @@ static int64_t look(void *context)
 	struct rig *rig = context;
 
 	rig->looks++;
-	for (int i = 0; i < CLIENTS; i++)
+	for (int i = 0; i < SLOTS; i++)
 		receive(&rig->clients[i]);
 	rig->late = loop_monotonic_ms() > rig->deadline_ms;
 	if (rig->late || rig->condition(rig)) {
@@ -360,7 +360,7 @@ static int set_up_either(void **state, bool tls)
 	rig->versions = "NORMAL";
 	rig->nap_ms = 1;
 	assert_int_equal(gnutls_certificate_allocate_credentials(&rig->trust), 0);
-	for (int i = 0; i < CLIENTS; i++)
+	for (int i = 0; i < SLOTS; i++)
 		rig->clients[i].fd = -1;
 	rig->loop = loop_new();
 	loop_on_drain(rig->loop, look, rig);
@@ -389,7 +389,7 @@ static int tear_down(void **state)
 
 	server_free(rig->server);
 	loop_free(rig->loop);
-	for (int i = 0; i < CLIENTS; i++)
+	for (int i = 0; i < SLOTS; i++)
 		hang_up(rig, i);
 	gnutls_certificate_free_credentials(rig->trust);
 	assert_int_equal(open_descriptors(), rig->descriptors);
@@ -615,7 +615,7 @@ static size_t answered(const struct rig *rig)
 {
 	size_t n = 0;
 
-	for (int i = 0; i < CLIENTS; i++)
+	for (int i = 0; i < SLOTS; i++)
 		n += rig->clients[i].len > 0;
 	return n;
 }
@@ -624,7 +624,7 @@ static bool all_that_called_are_answered(struct rig *rig)
 {
 	size_t called = 0;
 
-	for (int i = 0; i < CLIENTS; i++)
+	for (int i = 0; i < SLOTS; i++)
 		called += rig->clients[i].fd >= 0;
 	return answered(rig) == called;
 }
@@ -1094,6 +1094,34 @@ static bool fifth_is_answered(struct rig *rig)
 	return count(rig->clients[4].text, "\r\n\r\n") > 0;
 }
 
+static bool four_answers_are_owed(struct rig *rig)
+{
+	return rig->n_held == 4;
+}
+
+/* What is whole, and waits for its answer, is not cut off. */
+static void whole_bodies_make_no_room(void **state)
+{
+	struct rig *rig = *state;
+
+	for (int i = 0; i < 4; i++) {
+		dial(rig, i);
+		say_header(rig, i, "/later", BODY_MAX);
+		say_body(rig, i, 0, BODY_MAX);
+	}
+	until(rig, four_answers_are_owed);
+	assert_true(it_holds_what_it_may(rig));
+	dial(rig, 5);
+	say(rig, 5, "POST /ok HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx");
+	until(rig, sixth_is_answered);
+	assert_contains(rig->clients[5].text, "HTTP/1.1 503 ");
+	assert_contains(rig->clients[5].text, "Retry-After: 1\r\n");
+	for (int i = 0; i < 4; i++)
+		give(rig, i, "done");
+	until(rig, third_is_answered);
+	assert_int_equal(server_stats(rig->server).evicted, 0);
+}
+
 static void all_bodies_together_have_a_limit(void **state)
 {
 	struct rig *rig = *state;
@@ -1113,16 +1141,17 @@ static void all_bodies_together_have_a_limit(void **state)
 	say_body(rig, 3, 0, BODY_MAX / 4 * 3 - 1);
 	until(rig, it_holds_what_it_may);
 
-	dial(rig, 5); /* others are turned away at once */
-	say_header(rig, 5, "/ok", 1);
+	dial(rig, 5); /* whoever has taken longest makes room */
+	assert_int_equal(server_stats(rig->server).evicted, 0);
+	say(rig, 5, "POST /ok HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx");
 	until(rig, sixth_is_answered);
-	assert_contains(rig->clients[5].text, "HTTP/1.1 503 ");
-	assert_contains(rig->clients[5].text, "Retry-After: 1\r\n");
-	say_chunk(rig, 4, BODY_MAX / 4, BODY_MAX / 2); /* and those that have begun, when they are through */
+	assert_contains(rig->clients[5].text, "HTTP/1.1 200 ");
+	until(rig, first_is_closed);
+	assert_int_equal(server_stats(rig->server).evicted, 1);
+	say_chunk(rig, 4, BODY_MAX / 4, BODY_MAX / 2); /* there is room again */
 	say(rig, 4, "0\r\n\r\n");
 	until(rig, fifth_is_answered);
-	assert_contains(rig->clients[4].text, "HTTP/1.1 503 ");
-	assert_int_equal(rig->calls, 0);
+	assert_contains(rig->clients[4].text, "HTTP/1.1 200 ");
 	say_body(rig, 2, BODY_MAX - 1, BODY_MAX);
 	until(rig, third_is_answered);
 	assert_contains(rig->clients[2].text, "HTTP/1.1 200 ");
@@ -1430,6 +1459,30 @@ static bool it_is_full(struct rig *rig)
 	return server_stats(rig->server).evicted > 0;
 }
 
+/* Nor one that has had answers, and rests from then on. */
+static void a_crowd_that_rests_keeps_nobody_out(void **state)
+{
+	static const char request[] = "POST /ok HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx";
+	struct rig *rig = *state;
+
+	for (int i = 1; i < SLOTS; i++) {
+		dial(rig, i);
+		say(rig, i, request);
+		until(rig, all_that_called_are_answered);
+		if (i % 10 == 0) { /* one of them goes on asking */
+			forget(&rig->clients[1]);
+			say(rig, 1, request);
+			until(rig, second_is_answered);
+		}
+	}
+	assert_true(server_stats(rig->server).evicted > 0);
+	assert_true(server_stats(rig->server).connections <= TLS_CAP * 3 / 4 + 1);
+	for (int i = 0; i < 5; i++)
+		assert_contains(ask(rig, request), "HTTP/1.1 200 ");
+	assert_true(rig->clients[2].closed);
+	assert_false(rig->clients[1].closed);
+}
+
 static void a_crowd_that_asks_for_nothing_keeps_nobody_out(void **state)
 {
 	struct rig *rig = *state;
@@ -1555,6 +1608,7 @@ int main(void)
 		SECURED(what_comes_behind_a_body_is_no_part_of_it),
 		SECURED(who_expects_a_nod_gets_one),
 		SECURED(all_bodies_together_have_a_limit),
+		SECURED(whole_bodies_make_no_room),
 		SECURED(an_answer_may_come_later),
 		SECURED(an_answer_may_come_in_the_middle_of_another_request),
 		SECURED(answers_that_come_later_come_at_once),
@@ -1567,6 +1621,7 @@ int main(void)
 		SECURED(a_second_request_has_its_own_time),
 		SECURED(who_rests_too_long_is_closed),
 		SECURED(a_handshake_that_stalls_keeps_nobody_busy),
+		SECURED(a_crowd_that_rests_keeps_nobody_out),
 		SECURED(a_crowd_that_asks_for_nothing_keeps_nobody_out),
 		SECURED(nothing_is_left_of_those_who_have_gone),
 	};
