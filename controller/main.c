@@ -58,6 +58,12 @@ static int64_t shorter(int64_t a, int64_t b)
 	return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
+/* Reviews too: with failurePolicy Fail each that is cut off is somebody's write refused. */
+static bool is_idle(const struct program *p)
+{
+	return manager_is_idle(&p->manager) && (!p->webhook || !webhook_stats(p->webhook)->in_flight);
+}
+
 static int64_t drain(void *context)
 {
 	struct program *p = context;
@@ -75,9 +81,9 @@ static int64_t drain(void *context)
 	if (!p->stop_by)
 		return wait;
 	left = p->stop_by - loop_monotonic_ms();
-	if (!manager_is_idle(&p->manager) && left > 0)
-		return left;
-	if (!manager_is_idle(&p->manager))
+	if (!is_idle(p) && left > 0)
+		return shorter(wait, left);
+	if (!is_idle(p))
 		log_warn(&p->log, "requests under way did not end in time and are cut off");
 	loop_stop(p->loop);
 	return -1;
