@@ -67,8 +67,9 @@ static unsigned iban_rest(unsigned rest, char c)
 static size_t iban_length(const char *text)
 {
 	const char *at = text + IBAN_HEAD;
-	unsigned rest = 0;
-
+	unsigned rest = 0, head = 0; /* two capitals and two digits: six digits, which are moved to the end */
+	for (size_t i = 0; i < IBAN_HEAD; i++)
+		head = iban_rest(head, text[i]);
 	for (size_t n = IBAN_HEAD + 1; n <= IBAN_MAX; n++) {
 		unsigned whole;
 
@@ -77,9 +78,7 @@ static size_t iban_length(const char *text)
 		if (!one_of(*at, DIGITS CAPITALS))
 			break;
 		rest = iban_rest(rest, *at++);
-		whole = rest;
-		for (size_t i = 0; i < IBAN_HEAD; i++)
-			whole = iban_rest(whole, text[i]);
+		whole = (rest * (1000000 % 97) + head) % 97;
 		if (n >= IBAN_MIN && whole == 1 && !one_of(*at, DIGITS LETTERS))
 			return (size_t)(at - text);
 	}
