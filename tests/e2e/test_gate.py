@@ -231,19 +231,25 @@ def test_what_runs_goes_on_and_is_not_raised(c, plane, allowed):
 
 def test_jobs_are_not_resumed_nor_widened_and_autoscalers_not_raised(c, plane, allowed):
     org, project = allowed
-    job, cron = workload("Job"), workload("CronJob")
+    job, cron, daemon = workload("Job"), workload("CronJob"), workload("DaemonSet")
     job["spec"].update(suspend=True, parallelism=1)
-    cron["spec"]["suspend"] = True
+    cron["spec"]["suspend"] = cron["spec"]["jobTemplate"]["spec"]["suspend"] = True
+    daemon["spec"]["template"] = {**daemon["spec"]["template"], "spec": {
+        **daemon["spec"]["template"]["spec"], "nodeSelector": {"no-node": "has-this"}}}
     scaler = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"}, "spec": {
         "minReplicas": 2, "maxReplicas": 9, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}}
-    for thing in (job, cron, scaler):
+    for thing in (job, cron, scaler, daemon):
         assert create(plane, project, thing)[0]
     block(c, plane, org, project)
     for what, spec in (("job/web", {"suspend": False}), ("job/web", {"parallelism": 5}), ("cronjob/web", {"suspend": False}),
                        ("cronjob/web", {"jobTemplate": {"spec": {"parallelism": 5}}}), ("hpa/web", {"minReplicas": 7}),
+                       ("cronjob/web", {"jobTemplate": {"spec": {"suspend": False}}}),
+                       ("daemonset/web", {"template": {"spec": {"nodeSelector": None}}}),
+                       ("daemonset/web", {"template": {"spec": {"tolerations": [{"operator": "Exists"}]}}}),
                        ("hpa/web", {"maxReplicas": 10}), ("hpa/web", {"scaleTargetRef": {"name": "other"}})):
         assert REQUIRED in patch(plane, project, what, {"spec": spec})[1], (what, spec)
     for what, spec in (("job/web", {"parallelism": 1}), ("cronjob/web", {"schedule": "0 0 2 1 *"}), ("hpa/web", {"minReplicas": 1}),
+                       ("daemonset/web", {"template": {"metadata": {"annotations": {"restarted": "now"}}}}),
                        ("hpa/web", {"maxReplicas": 8})):
         assert patch(plane, project, what, {"spec": spec})[0], (what, spec)
     scaler["metadata"]["name"] = "new"
