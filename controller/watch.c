@@ -20,6 +20,7 @@ enum {
 	WATCH_TIMEOUT_MIN_S = 300,
 	WATCH_TIMEOUT_SPAN_S = 300,
 	STREAM_TOO_SHORT_MS = 1000,
+	STREAM_CUT_MS = 100,
 	/* A missing CRD is awaited at a steady pace: someone is about to install it and looks at the screen. */
 	NO_SUCH_KIND_MS = 2000,
 	HURRY_MS = 1000,
@@ -78,6 +79,7 @@ static struct watch_cmd open_stream(struct watch *w, int64_t now)
 {
 	w->state = WATCH_WATCHING;
 	w->opened_at = now;
+	w->heard = false;
 	return (struct watch_cmd){
 		.type = WATCH_DO_WATCH,
 		.resource_version = w->resource_version,
@@ -194,12 +196,14 @@ static struct watch_cmd watching_step(struct watch *w, const struct watch_event 
 	switch (event->type) {
 	case WATCH_EVENT:
 		remember(w->resource_version, event->resource_version);
+		w->heard = true;
 		break;
 	case WATCH_ENDED:
-		/* A server that hangs up at once would otherwise be asked again as fast as it can answer. */
-		if (now - w->opened_at < STREAM_TOO_SHORT_MS)
-			return failed(w, &too_short, now);
-		return open_stream(w, now);
+		if (now - w->opened_at >= STREAM_TOO_SHORT_MS)
+			return open_stream(w, now);
+		/* An API server under load cuts off streams that it can't feed fast enough, again and again: what they brought is progress, and
+		 * to wait longer each time would be to fall behind. One that hangs up at once is not asked as fast as it can answer. */
+		return w->heard ? wait_until(w, now + STREAM_CUT_MS) : failed(w, &too_short, now);
 	case WATCH_FAILED:
 		return failed(w, event, now);
 	case WATCH_TICK:

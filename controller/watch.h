@@ -48,6 +48,7 @@ struct watch {
 	bool synced;                                  /* a list has been complete once */
 	int64_t backoff_ms;                           /* upper bound of the next wait */
 	int64_t failed_at, opened_at, due;            /* monotonic */
+	bool heard;                                   /* the stream has brought something */
 	enum watch_failure last_failure;
 	unsigned pages;                               /* of the list under way */
 	uint64_t random;                              /* jitter's state */

@@ -135,9 +135,23 @@ static void a_stream_that_ends_at_once_is_a_failure(void **state)
 	watching_at(&w, "100");
 	assert_int_equal(ended(&w, 999).type, WATCH_DO_WAIT);
 	watch_close(&w);
+}
+
+static void a_stream_that_is_cut_while_it_brings_something_goes_on_soon(void **state)
+{
+	struct watch w;
+	int64_t now = 0;
+
+	(void)state;
 	watching_at(&w, "100");
-	event(&w, "101", 10); /* also one that brings a bookmark each time */
-	assert_int_equal(ended(&w, 20).type, WATCH_DO_WAIT);
+	for (int i = 0; i < 20; i++) {
+		event(&w, "101", now + 10);
+		struct watch_cmd cmd = ended(&w, now + 20);
+		assert_int_equal(cmd.type, WATCH_DO_WAIT); /* or a server that sends a bookmark and hangs up would keep us busy */
+		assert_in_range(cmd.due, now + 21, now + 120);
+		now = cmd.due;
+		assert_int_equal(tick(&w, now).type, WATCH_DO_WATCH);
+	}
 	watch_close(&w);
 }
 
@@ -419,6 +433,7 @@ int main(void)
 		cmocka_unit_test(a_clean_end_goes_on_from_the_last_version_at_once),
 		cmocka_unit_test(a_quiet_end_after_a_second_is_clean_too),
 		cmocka_unit_test(a_stream_that_ends_at_once_is_a_failure),
+		cmocka_unit_test(a_stream_that_is_cut_while_it_brings_something_goes_on_soon),
 		cmocka_unit_test(the_first_expiry_lists_at_once_and_further_ones_back_off),
 		cmocka_unit_test(a_list_without_end_is_given_up_for_a_while),
 		cmocka_unit_test(a_long_wait_is_cut_short_when_the_server_is_back),
