@@ -15,7 +15,6 @@
 struct lookup {
 	const struct port *port;
 	struct codec *codec;
-	struct atoms *atoms;
 	struct key key;
 	struct lookup_listener listener;
 	struct call *call;
@@ -104,15 +103,14 @@ static void on_done(void *context, int status, int retry_after_ms, const struct 
 	listener.done(listener.context, complete);
 }
 
-struct lookup *lookup_start(const struct port *port, struct codec *codec, struct atoms *atoms, struct key key,
-			    const struct lookup_listener *listener)
+struct lookup *lookup_start(const struct port *port, struct codec *codec, struct key key, const struct lookup_listener *listener)
 {
 	const struct resource *resource = kinds[key.kind].resource;
 	struct lookup *lookup = memory_alloc(sizeof(*lookup));
 	const struct reply reply = { .context = lookup, .on_data = on_data, .on_done = on_done };
 	struct arena arena;
 
-	*lookup = (struct lookup){ .port = port, .codec = codec, .atoms = atoms, .key = key, .listener = *listener };
+	*lookup = (struct lookup){ .port = port, .codec = codec, .key = key, .listener = *listener };
 	frame_init(&lookup->body, key.name ? FRAME_WHOLE : FRAME_LIST, CAP_OBJECT_BYTES);
 	arena_init(&arena);
 	const struct request request = {

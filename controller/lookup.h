@@ -21,7 +21,7 @@ struct lookup_listener {
 
 /* key.name NULL: all objects of that kind, at most CAP_OBJECT_BYTES each and LOOKUP_LIST_MAX together. Atoms are borrowed until done. */
 enum { LOOKUP_TIMEOUT_MS = 2000, LOOKUP_LIST_MAX = 1000 };
-struct lookup *lookup_start(const struct port *, struct codec *, struct atoms *, struct key, const struct lookup_listener *);
+struct lookup *lookup_start(const struct port *, struct codec *, struct key, const struct lookup_listener *);
 void lookup_cancel(struct lookup *);
 
 #endif

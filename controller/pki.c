@@ -119,16 +119,25 @@ static int failed(struct error *err, const char *what, int code)
 	return error_set(err, ERROR_INVALID, "%s: %s", what, gnutls_strerror(code));
 }
 
+/* A text of which something can be read. */
+static int take_pem(const char *pem, const char *what, gnutls_datum_t *in, struct error *err)
+{
+	*in = borrowed(pem ? pem : "");
+	if (!pem)
+		return error_set(err, ERROR_INVALID, "%s: missing", what);
+	if (in->size > PKI_PEM_MAX)
+		return error_set(err, ERROR_INVALID, "%s: longer than %d bytes", what, PKI_PEM_MAX);
+	return 0;
+}
+
 static int open_chain(const char *pem, const char *what, struct chain *chain, struct error *err)
 {
-	const gnutls_datum_t in = borrowed(pem ? pem : "");
+	gnutls_datum_t in;
 	int code;
 
 	*chain = (struct chain){ 0 };
-	if (!pem)
-		return error_set(err, ERROR_INVALID, "%s: missing", what);
-	if (in.size > PKI_PEM_MAX)
-		return error_set(err, ERROR_INVALID, "%s: longer than %d bytes", what, PKI_PEM_MAX);
+	if (take_pem(pem, what, &in, err) < 0)
+		return -1;
 	code = gnutls_x509_crt_list_import2(&chain->crts, &chain->n, &in, GNUTLS_X509_FMT_PEM, 0);
 	if (code < 0) {
 		*chain = (struct chain){ 0 };
@@ -143,13 +152,11 @@ static int open_chain(const char *pem, const char *what, struct chain *chain, st
 
 static int open_key(const char *pem, const char *what, gnutls_x509_privkey_t *key, struct error *err)
 {
-	const gnutls_datum_t in = borrowed(pem ? pem : "");
+	gnutls_datum_t in;
 	int code;
 
-	if (!pem)
-		return error_set(err, ERROR_INVALID, "%s: missing", what);
-	if (in.size > PKI_PEM_MAX)
-		return error_set(err, ERROR_INVALID, "%s: longer than %d bytes", what, PKI_PEM_MAX);
+	if (take_pem(pem, what, &in, err) < 0)
+		return -1;
 	if (gnutls_x509_privkey_init(key) < 0)
 		abort();
 	/* Never asks anybody for a password. */

@@ -359,7 +359,7 @@ static void start_looking(struct inquiry *q, struct key basis)
 	q->n_lookups++;
 	q->webhook->stats.paths[q->path].looks++;
 	q->looking = (struct key){ .kind = basis.kind, .ns = atom_ref(basis.ns), .name = atom_ref(basis.name) };
-	q->lookup = lookup_start(config->port, config->codec, config->atoms, q->looking, &listener);
+	q->lookup = lookup_start(config->port, config->codec, q->looking, &listener);
 }
 
 static struct server_reply plain(int status, const char *text)

@@ -9,6 +9,7 @@
 
 #include "condition.h"
 #include "contest.h"
+#include "owner.h"
 #include "payment.h"
 #include "wake.h"
 
@@ -59,8 +60,7 @@ const char *claim_obstacle(const struct claim *claim, struct arena *arena)
 	const char *account = atom_text(claim->binding->spec.account);
 
 	if (!claim->account)
-		return arena_printf(arena, "billing account \"%s\" was not found in namespace \"%s\"", account,
-				    claim->binding->meta.ns->text);
+		return account_not_found(claim->binding->meta.ns, claim->binding->spec.account, arena);
 	if (claim->account->meta.deleted)
 		return arena_printf(arena, "billing account \"%s\" is being deleted", account);
 	if (account_phase(claim->account) == ACCOUNT_READY)

@@ -83,12 +83,11 @@ static const char *obstacle(const struct billingarrangement_inputs *in, enum arr
 			    struct arena *arena)
 {
 	const struct billingarrangement *self = in->self, *other;
-	const char *account = atom_text(self->spec.account);
 
 	if (self->spec.type != ARRANGEMENT_INVOICE)
 		return "It grants nothing: spec.type is not Invoice.";
 	if (!in->account)
-		return arena_printf(arena, "billing account \"%s\" was not found in namespace \"%s\"", account, atom_text(self->meta.ns));
+		return account_not_found(self->meta.ns, self->spec.account, arena);
 	if (!owned_by(&self->meta, &self->owners, in->account))
 		return owner_fault(&self->meta, &self->owners, in->account, arena);
 	if (self->spec.ends_at && self->spec.ends_at <= arrangement_starts_at(self))

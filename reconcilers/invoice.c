@@ -148,12 +148,11 @@ struct verdict {
 static struct verdict fault_of(const struct invoice_inputs *in, enum invoice_phase phase, struct arena *arena)
 {
 	const struct invoice *self = in->self;
-	const char *fault, *account = atom_text(self->spec.account);
+	const char *fault;
 	struct money due;
 
 	if (!in->account)
-		return (struct verdict){ "AccountNotFound", arena_printf(arena, "billing account \"%s\" was not found in namespace \"%s\"",
-									 account, atom_text(self->meta.ns)) };
+		return (struct verdict){ "AccountNotFound", account_not_found(self->meta.ns, self->spec.account, arena) };
 	if (!owned_by(&self->meta, &self->owners, in->account))
 		return (struct verdict){ "OwnerMismatch", owner_fault(&self->meta, &self->owners, in->account, arena) };
 	if ((fault = period_fault(self->spec.period)))

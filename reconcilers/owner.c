@@ -62,6 +62,11 @@ const char *owner_fault(const struct object *meta, const struct owner_references
 				   "delete it and create it again.", name);
 }
 
+const char *account_not_found(atom_t ns, atom_t account, struct arena *arena)
+{
+	return arena_printf(arena, "billing account \"%s\" was not found in namespace \"%s\"", atom_text(account), atom_text(ns));
+}
+
 bool same_owners(const struct owner_references *a, const struct owner_references *b)
 {
 	if (a->n != b->n)
@@ -92,8 +97,7 @@ struct refusal owner_refusal(const struct admission *in, const struct object *me
 	const char *fault = NULL;
 
 	if (!found)
-		fault = arena_printf(arena, "spec.billingAccountRef.name: billing account \"%s\" was not found in namespace \"%s\"",
-				     account->text, atom_text(meta->ns));
+		fault = arena_printf(arena, "spec.billingAccountRef.name: %s", account_not_found(meta->ns, account, arena));
 	else if (!owned_by(meta, owners, found))
 		fault = owner_fault(meta, owners, found, arena);
 	return fault ? refused_by(KIND_BILLINGACCOUNT, meta->ns, account, fault) : NOT_REFUSED;

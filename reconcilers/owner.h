@@ -14,6 +14,9 @@ bool same_owners(const struct owner_references *, const struct owner_references 
 const char *owner_fault(const struct object *meta, const struct owner_references *owners, const struct billingaccount *account,
 			struct arena *);
 
+/* What conditions and admission say of a name that no account in that namespace has; in the arena. */
+const char *account_not_found(atom_t ns, atom_t account, struct arena *);
+
 /* The reference that it is to get, else NULL; in the arena. */
 const struct owner_reference *owner_wanted(const struct object *meta, const struct owner_references *owners,
 					   const struct billingaccount *account, struct arena *);

@@ -9,6 +9,7 @@
 
 #include "billingaccount.h"
 #include "condition.h"
+#include "owner.h"
 #include "paymentmethodclass_inputs.h"
 #include "wake.h"
 
@@ -274,8 +275,8 @@ static struct refusal validate(const struct admission *in, struct arena *arena)
 		return NOT_REFUSED; /* account and class are kept by the schema */
 	if (!admission_get(in, KIND_BILLINGACCOUNT, method->meta.ns, method->spec.account))
 		return refused_by(KIND_BILLINGACCOUNT, method->meta.ns, method->spec.account,
-				  arena_printf(arena, "spec.billingAccountRef.name: billing account \"%s\" was not found in namespace \"%s\"",
-					       method->spec.account->text, atom_text(method->meta.ns)));
+				  arena_printf(arena, "spec.billingAccountRef.name: %s",
+					       account_not_found(method->meta.ns, method->spec.account, arena)));
 	if (method->spec.class || class_default_now(in, NULL))
 		return NOT_REFUSED;
 	return (struct refusal){ .message = "spec.paymentMethodClassRef: no default PaymentMethodClass exists; name one", .basis = any_class };
