@@ -111,7 +111,7 @@ def test_payment_method_required(c, project, bound):
 def test_a_method_that_is_nobodys_choice_does_not_count(c, org, project, bound):
     c.method(org)
     settles(lambda: c.phase("PaymentMethod", org, "visa"), "Active")
-    assert c.verdict(project)[1] == "PaymentMethodRequired"
+    c.refused(project, "PaymentMethodRequired")
 
 
 def test_allowed_and_in_all_of_its_namespaces(c, org, project, bound):
