@@ -21,12 +21,15 @@ struct request {
 	const char *body;         /* copied by send */
 	size_t body_len;
 	int timeout_ms;           /* for the whole answer; 0 = none (a watch) */
+	int64_t body_until_ms;    /* past that moment of the monotonic clock no byte of the body is given out any more: the call ends without
+				   * an answer; 0 = any time. A process that was stopped in between must not write when it wakes up */
 	int idle_timeout_ms;      /* no byte for this long means the connection is dead; 0 = none */
 };
 
 struct reply {
 	void *context;
-	/* A part of the body, of any length, cut anywhere. -1 aborts the call: then on_done follows with the caller's own error
+	/* A part of the body, of any length, cut anywhere; of a call with an idle timeout also once of length 0, when its status and headers
+	 * have come, as a stream may have nothing to say for long. -1 aborts the call: then on_done follows with the caller's own error
 	 * class unset (transport NULL, aborted). Must not send or cancel from here. */
 	int (*on_data)(void *context, int status, const char *data, size_t len);
 	/* Exactly once, unless cancelled; never from within send. status 0: no answer came. transport: NULL when the answer is

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #define SECOND_MS INT64_C(1000)
 #define MINUTE_MS (60 * SECOND_MS)
@@ -67,6 +68,14 @@ char *instant_format(instant_t at, char text[INSTANT_TEXT_SIZE])
 
 	snprintf(text, INSTANT_TEXT_SIZE, "%04lld-%02d-%02dT%02d:%02d:%02dZ", (long long)date.year, date.month, date.day,
 		 (int)(seconds / 3600), (int)(seconds / 60 % 60), (int)(seconds % 60));
+	return text;
+}
+
+char *instant_format_micro(instant_t at, char text[INSTANT_TEXT_SIZE])
+{
+	char *end = strchr(instant_format(at, text), 'Z');
+
+	snprintf(end, INSTANT_TEXT_SIZE - (size_t)(end - text), ".%03d000Z", (int)((at % SECOND_MS + SECOND_MS) % SECOND_MS));
 	return text;
 }
 

@@ -16,10 +16,12 @@ static inline instant_t instant_second(instant_t moment)
 	return moment - moment % 1000;
 }
 
-enum { INSTANT_TEXT_SIZE = 32 }; /* fits any text that instant_format writes, with its NUL */
+enum { INSTANT_TEXT_SIZE = 32 }; /* fits any text that is written here, with its NUL */
 
 /* "2026-11-22T10:06:20Z"; sub-seconds are cut. */
 char *instant_format(instant_t, char text[INSTANT_TEXT_SIZE]);
+/* metav1.MicroTime, as the API server wants it of Events and Leases: "2026-11-22T10:06:20.123000Z". */
+char *instant_format_micro(instant_t, char text[INSTANT_TEXT_SIZE]);
 /* RFC 3339 with any offset and any number of fraction digits; 0 or -1 when it is not one (year 0000-9999, real
  * calendar day, 24-hour clock; second 60 is read as the next minute's 0). */
 int instant_parse(const char *text, size_t len, instant_t *out);
