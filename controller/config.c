@@ -310,26 +310,158 @@ static int read_impersonation(struct cluster_config *config, const struct entry 
 	return 0;
 }
 
-/* Plugins would have to be run; none is, so that nothing else than we ourselves can speak for us. */
-static int refuse_plugins(const struct entry *entry, struct error *err)
+/* ---- credential plugins ---- */
+
+static int refuse_auth_provider(const struct entry *entry, struct error *err)
 {
-	static const char *const keys[] = { "exec", "auth-provider" };
+	const struct yamlnode *provider = yamlnode_get(entry->body, "auth-provider");
 
-	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
-		const struct yamlnode *plugin = yamlnode_get(entry->body, keys[i]);
+	if (provider && yamlnode_get(entry->body, "exec"))
+		return fail_entry(entry, err, "auth-provider together with exec: only one is allowed");
+	if (provider)
+		return yamldoc_fail(entry->doc, provider, err, "auth-provider: Kubernetes has dropped these; use exec");
+	return 0;
+}
 
-		if (plugin)
-			return yamldoc_fail(entry->doc, plugin, err,
-					    "%s: credential plugins are not supported by this version; use a tokenFile, a token or "
-					    "a client certificate",
-					    keys[i]);
+static int read_args(const struct entry *exec, char ***out, struct error *err)
+{
+	const struct yamlnode *list = NULL;
+
+	if (yamldoc_list(exec->doc, exec->body, "args", &list, err))
+		return -1;
+	*out = memory_alloc(((list ? list->n : 0) + 1) * sizeof(char *));
+	for (size_t i = 0; list && i < list->n; i++) {
+		if (list->items[i]->type != YAMLNODE_SCALAR)
+			return yamldoc_fail(exec->doc, list->items[i], err, "args: must be a list of texts");
+		(*out)[i] = memory_strdup(list->items[i]->text);
 	}
 	return 0;
 }
 
+static int read_env(const struct entry *exec, char ***out, struct error *err)
+{
+	const struct yamlnode *list = NULL;
+
+	if (yamldoc_list(exec->doc, exec->body, "env", &list, err))
+		return -1;
+	*out = memory_alloc(((list ? list->n : 0) + 1) * sizeof(char *));
+	for (size_t i = 0; list && i < list->n; i++) {
+		const struct yamlnode *item = list->items[i];
+		const char *name = NULL, *value = "";
+
+		if (item->type != YAMLNODE_MAP)
+			return yamldoc_fail(exec->doc, item, err, "env: must be a list of maps");
+		if (yamldoc_string(exec->doc, item, "name", &name, err) || yamldoc_string(exec->doc, item, "value", &value, err))
+			return -1;
+		if (!name || !*name || strchr(name, '='))
+			return yamldoc_fail(exec->doc, item, err, "env: each needs a name, without \"=\"");
+		(*out)[i] = memory_printf("%s=%s", name, value);
+	}
+	return 0;
+}
+
+/* A default in v1beta1, demanded in v1. */
+static int read_interactive(const struct entry *exec, bool beta, enum interactive *out, struct error *err)
+{
+	static const char *const modes[] = { "Never", "IfAvailable", "Always" };
+	const char *mode;
+
+	if (get_text(exec, "interactiveMode", &mode, err))
+		return -1;
+	if (!mode && !beta)
+		return fail_entry(exec, err, "exec: interactiveMode must be Never, IfAvailable or Always");
+	*out = INTERACTIVE_IF_AVAILABLE;
+	for (unsigned i = 0; mode && i < sizeof(modes) / sizeof(*modes); i++) {
+		*out = (enum interactive)i;
+		if (strcmp(mode, modes[i]) == 0)
+			mode = NULL;
+	}
+	if (!mode)
+		return 0;
+	error_set(err, ERROR_INVALID, "must be Never, IfAvailable or Always");
+	return fail_key(exec, "interactiveMode", err);
+}
+
+/* As for other paths, but a bare name is looked for in PATH. */
+static int read_command(const struct entry *exec, char **out, struct error *err)
+{
+	const char *text;
+
+	if (get_text(exec, "command", &text, err))
+		return -1;
+	if (!text)
+		return fail_entry(exec, err, "exec: command must be given");
+	return strchr(text, '/') ? copy_path(exec, "command", out, err) : copy_text(exec, "command", out, err);
+}
+
+static int read_exec(struct exec_config *exec, const struct entry *user, struct error *err)
+{
+	static const char group[] = "client.authentication.k8s.io/";
+	struct entry entry = { .doc = user->doc };
+
+	if (yamldoc_map(user->doc, user->body, "exec", &entry.body, err))
+		return -1;
+	entry.item = entry.body;
+	if (!entry.body)
+		return 0;
+	if (read_command(&entry, &exec->command, err) || copy_text(&entry, "apiVersion", &exec->api_version, err))
+		return -1;
+	if (!exec->api_version)
+		return fail_entry(&entry, err, "exec: apiVersion must be given");
+	const char *version = strncmp(exec->api_version, group, sizeof(group) - 1) == 0 ? exec->api_version + sizeof(group) - 1 : "";
+	const bool beta = strcmp(version, "v1beta1") == 0;
+
+	if (!beta && strcmp(version, "v1") != 0) {
+		error_set(err, ERROR_INVALID, "must be client.authentication.k8s.io/v1 or v1beta1");
+		return fail_key(&entry, "apiVersion", err);
+	}
+	if (copy_text(&entry, "installHint", &exec->install_hint, err) || read_args(&entry, &exec->args, err) ||
+	    read_env(&entry, &exec->env, err) ||
+	    yamldoc_bool(entry.doc, entry.body, "provideClusterInfo", &exec->provide_cluster_info, err))
+		return -1;
+	return read_interactive(&entry, beta, &exec->interactive, err);
+}
+
+static void free_list(char **list)
+{
+	for (char **item = list; item && *item; item++)
+		memory_forget(*item);
+	free(list);
+}
+
+static void close_exec(struct exec_config *exec)
+{
+	free(exec->api_version);
+	free(exec->command);
+	free(exec->install_hint);
+	free_list(exec->args);
+	free_list(exec->env);
+	*exec = (struct exec_config){ 0 };
+}
+
+/* spec.cluster.config would come from there. */
+static int check_extensions(const struct cluster_config *config, const struct entry *cluster, struct error *err)
+{
+	const struct yamlnode *list = NULL;
+
+	if (!config->exec.provide_cluster_info)
+		return 0;
+	if (yamldoc_list(cluster->doc, cluster->body, "extensions", &list, err))
+		return -1;
+	for (size_t i = 0; list && i < list->n; i++) {
+		const struct yamlnode *name = yamlnode_get(list->items[i], "name");
+
+		if (name && name->type == YAMLNODE_SCALAR && strcmp(name->text, "client.authentication.k8s.io/exec") == 0)
+			return yamldoc_fail(cluster->doc, list->items[i], err, "extensions: %s is not supported", name->text);
+	}
+	return 0;
+}
+
+/* ---- users ---- */
+
 static int read_user(struct cluster_config *config, const struct entry *entry, struct error *err)
 {
-	if (refuse_plugins(entry, err) || copy_word(entry, "token", false, &config->token, err) ||
+	if (refuse_auth_provider(entry, err) || read_exec(&config->exec, entry, err) || copy_word(entry, "token", false, &config->token, err) ||
 	    copy_path(entry, "tokenFile", &config->token_file, err) || copy_text(entry, "username", &config->username, err) ||
 	    copy_text(entry, "password", &config->password, err) ||
 	    copy_pem(entry, "client-certificate", &config->cert_data, &config->cert_file, err) ||
@@ -345,6 +477,9 @@ static int read_user(struct cluster_config *config, const struct entry *entry, s
 		return fail_entry(entry, err, "a token together with username and password: only one is allowed");
 	if (config->token_file && !config->token && check_readable(config->token_file, err))
 		return fail_key(entry, "tokenFile", err);
+	/* client-go runs no plugin for a request that has an Authorization header already. */
+	if (config->token || config->token_file || config->username || config->password)
+		close_exec(&config->exec);
 	return 0;
 }
 
@@ -489,6 +624,7 @@ static int read_kubeconfig(struct cluster_config *config, const char *list, bool
 	if (!cluster.item)
 		return fail_entry(&context, err, "this context names no cluster");
 	if (read_cluster(config, &cluster, err) || (user.item && read_user(config, &user, err)) ||
+	    check_extensions(config, &cluster, err) ||
 	    copy_text(&context, "namespace", &config->ns, err))
 		return -1;
 	if (!config->ns)
@@ -590,13 +726,6 @@ int cluster_config_load(struct cluster_config *config, const char *kubeconfig, c
 	return finish(config, result, ERROR_INVALID, &ours, err);
 }
 
-static void free_secret(char *secret)
-{
-	if (secret)
-		explicit_bzero(secret, strlen(secret));
-	free(secret);
-}
-
 void cluster_config_close(struct cluster_config *config)
 {
 	char *const plain[] = { config->server,	    config->tls_server_name, config->proxy_url,	       config->ca_file,
@@ -606,11 +735,10 @@ void cluster_config_close(struct cluster_config *config)
 
 	for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++)
 		free(plain[i]);
-	free_secret(config->key_data);
-	free_secret(config->token);
-	free_secret(config->password);
-	for (char **group = config->impersonate_groups; group && *group; group++)
-		free(*group);
-	free(config->impersonate_groups);
+	memory_forget(config->key_data);
+	memory_forget(config->token);
+	memory_forget(config->password);
+	free_list(config->impersonate_groups);
+	close_exec(&config->exec);
 	*config = (struct cluster_config){ 0 };
 }

@@ -10,6 +10,17 @@
 
 #include "error.h"
 
+/* A credential plugin: a command that says who we are. Texts as in struct cluster_config. */
+struct exec_config {
+	char *api_version;    /* client.authentication.k8s.io/v1 or v1beta1 */
+	char *command;        /* NULL = no plugin; without a slash it is looked for in PATH */
+	char **args;          /* NULL-terminated, or NULL; without the command */
+	char **env;           /* "NAME=value", added to ours; NULL-terminated, or NULL */
+	char *install_hint;
+	bool provide_cluster_info;
+	enum interactive { INTERACTIVE_NEVER = 0, INTERACTIVE_IF_AVAILABLE, INTERACTIVE_ALWAYS } interactive; /* stdin */
+};
+
 /* Everything is malloc'ed and owned; NULL when absent. Of each pair inline data and file, at most one is set: data wins. */
 struct cluster_config {
 	char *server;          /* https://host:port[/prefix], no trailing slash */
@@ -20,6 +31,7 @@ struct cluster_config {
 	char *cert_file, *cert_data, *key_file, *key_data;
 	char *token, *token_file;              /* the file beats the inline token */
 	char *username, *password;
+	struct exec_config exec;               /* only where there is neither token nor user name, which go before it */
 	char *impersonate_user, *impersonate_uid;
 	char **impersonate_groups;             /* NULL-terminated, or NULL */
 	char *ns;              /* the context's namespace, "default" if it has none */

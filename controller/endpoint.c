@@ -1,18 +1,14 @@
 /*
- * Where the API server is and how it is reached and recognised. Reads the environment's NO_PROXY and the certificates; opens no
+ * Where the API server is, how it is reached, and by which name it is recognised. Reads the environment's NO_PROXY; opens no
  * connection, knows no curl. Trusts config.c to have checked the server's URL. Invariant: an endpoint that is not secure has no
- * certificates and no header that says who we are.
+ * header that says who we are.
  */
 #include "endpoint.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <gnutls/gnutls.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "memory.h"
 
@@ -110,6 +106,7 @@ static void set_target(struct endpoint *endpoint, const struct cluster_config *c
 	endpoint->secure = strncmp(config->server, "https://", 8) == 0;
 	cleanup_free char *port = *after == ':' ? memory_strndup(after + 1, strcspn(after + 1, "/")) : memory_strdup("443");
 
+	endpoint->host = memory_strndup(authority, strcspn(authority, "/"));
 	endpoint->base = memory_strdup(config->server);
 	endpoint->proxy = choose_proxy(config->proxy_url, bare);
 	if (endpoint->secure && config->tls_server_name)
@@ -132,68 +129,6 @@ static int set_identity(struct endpoint *endpoint, const struct cluster_config *
 	return 0;
 }
 
-/* ---- certificates ---- */
-
-/* curl's GnuTLS back end takes files only (no CURLOPT_*_BLOB in 7.88), so what was inline goes into memory that has a path. */
-static int make_path(struct endpoint *endpoint, const char *file, const char *data, const char *what, char **path,
-		     struct error *err)
-{
-	if (!data) {
-		*path = memory_strdup(file);
-		if (file && access(file, R_OK))
-			return error_set(err, ERROR_INVALID, "%s %s: %s", what, file, strerror(errno));
-		return 0;
-	}
-	int fd = memfd_create(what, MFD_CLOEXEC);
-
-	if (fd >= 0)
-		endpoint->memfds[endpoint->n_memfds++] = fd;
-	for (size_t sent = 0, len = strlen(data); sent < len;) {
-		ssize_t n = fd < 0 ? -1 : write(fd, data + sent, len - sent);
-
-		if (n < 0)
-			return error_set(err, ERROR_INVALID, "%s: memfd: %s", what, strerror(errno));
-		sent += (size_t)n;
-	}
-	*path = memory_printf("/proc/self/fd/%d", fd);
-	return 0;
-}
-
-/* What would else come up with the first connection, and again with each that follows. */
-static int check_certificates(const struct endpoint *endpoint, const struct cluster_config *config, struct error *err)
-{
-	gnutls_certificate_credentials_t credentials;
-	int n = 1, pair = 0;
-
-	if (gnutls_certificate_allocate_credentials(&credentials) < 0)
-		abort(); /* out of memory, as in memory.c */
-	if (endpoint->ca_path)
-		n = gnutls_certificate_set_x509_trust_file(credentials, endpoint->ca_path, GNUTLS_X509_FMT_PEM);
-	if (endpoint->cert_path)
-		pair = gnutls_certificate_set_x509_key_file(credentials, endpoint->cert_path, endpoint->key_path,
-							    GNUTLS_X509_FMT_PEM);
-	gnutls_certificate_free_credentials(credentials);
-	if (n <= 0)
-		return error_set(err, ERROR_INVALID, "certificate-authority%s%s: %s", config->ca_file ? " " : "-data",
-				 config->ca_file ? config->ca_file : "", n ? gnutls_strerror(n) : "has no certificate");
-	if (pair < 0)
-		return error_set(err, ERROR_INVALID, "client-certificate%s%s and client-key%s%s: %s",
-				 config->cert_file ? " " : "-data", config->cert_file ? config->cert_file : "",
-				 config->key_file ? " " : "-data", config->key_file ? config->key_file : "", gnutls_strerror(pair));
-	return 0;
-}
-
-static int set_certificates(struct endpoint *endpoint, const struct cluster_config *config, struct error *err)
-{
-	if (!endpoint->secure)
-		return 0;
-	if (make_path(endpoint, config->ca_file, config->ca_data, "certificate-authority", &endpoint->ca_path, err) ||
-	    make_path(endpoint, config->cert_file, config->cert_data, "client-certificate", &endpoint->cert_path, err) ||
-	    make_path(endpoint, config->key_file, config->key_data, "client-key", &endpoint->key_path, err))
-		return -1;
-	return check_certificates(endpoint, config, err);
-}
-
 /* ---- beginning and end ---- */
 
 int endpoint_init(struct endpoint *endpoint, const struct cluster_config *config, struct error *err)
@@ -202,7 +137,7 @@ int endpoint_init(struct endpoint *endpoint, const struct cluster_config *config
 	set_target(endpoint, config);
 	add_header(endpoint, memory_strdup("Accept: application/json"));
 	add_header(endpoint, memory_strdup("Expect:")); /* none: curl would wait for a 100 before a large body */
-	if (set_identity(endpoint, config, err) || set_certificates(endpoint, config, err)) {
+	if (set_identity(endpoint, config, err)) {
 		endpoint_close(endpoint);
 		return -1;
 	}
@@ -211,14 +146,11 @@ int endpoint_init(struct endpoint *endpoint, const struct cluster_config *config
 
 void endpoint_close(struct endpoint *endpoint)
 {
-	char *const owned[] = { endpoint->base,	   endpoint->route,	endpoint->proxy,
-				endpoint->ca_path, endpoint->cert_path, endpoint->key_path };
-
-	for (size_t i = 0; i < sizeof(owned) / sizeof(*owned); i++)
-		free(owned[i]);
+	free(endpoint->host);
+	free(endpoint->base);
+	free(endpoint->route);
+	free(endpoint->proxy);
 	while (endpoint->n_headers)
 		free(endpoint->headers[--endpoint->n_headers]);
-	while (endpoint->n_memfds)
-		close(endpoint->memfds[--endpoint->n_memfds]);
 	*endpoint = (struct endpoint){ 0 };
 }

@@ -1,7 +1,7 @@
 /*
- * From a cluster's configuration to what a connection needs: the URL, the name to verify, the way there (proxy), the certificates
- * as files, and the headers that every request carries. Decided once, at the start; checked, so that what cannot work is said then
- * and not with each request. Opens no connection and knows no curl, but its answers are in curl's words (CURLOPT_*).
+ * From a cluster's configuration to what a connection needs, but for certificates (trust.h): the URL, the name to verify, the way there
+ * (proxy), and the headers that every request carries. Decided once, at the start; checked, so that what cannot work is said then and
+ * not with each request. Opens no connection and knows no curl, but its answers are in curl's words (CURLOPT_*).
  */
 #ifndef TOLLGATE_ENDPOINT_H
 #define TOLLGATE_ENDPOINT_H
@@ -16,14 +16,12 @@ enum { ENDPOINT_HEADERS_MAX = 64 };
 
 struct endpoint {
 	bool secure;				 /* https: only then are certificates, user and headers of identity used */
+	char *host;				 /* "10.0.0.1:6443", as the server's URL has it */
 	char *base;				 /* the URL without the request's path, no trailing slash */
 	char *route;				 /* CONNECT_TO: where base's host really is; NULL = there */
 	char *proxy;				 /* PROXY: "" = none; NULL = the environment's */
-	char *ca_path, *cert_path, *key_path;	 /* PEM; NULL = the system's authorities, no client certificate */
 	char *headers[ENDPOINT_HEADERS_MAX + 1]; /* whole lines, NULL-terminated */
 	size_t n_headers;
-	int memfds[3]; /* behind the paths, for what was inline */
-	size_t n_memfds;
 };
 
 /* ERROR_INVALID names the file or field at fault. config is not kept. On -1 nothing is left to close. */

@@ -1,26 +1,39 @@
 /*
- * libcurl's multi handle driven by libuv: curl says which sockets and which timer it wants, we say what became of them. Owns the
- * calls under way, a few spare easy handles, and the deadlines (a patrol of our own: curl's know neither short silences nor
- * suspensions). Must not know JSON, nor what a path means. Invariants: curl_multi_* is never called while curl is calling us
- * (`inside`); a call is in the list exactly while its easy handle is in the multi handle; a body of which a byte was sent is never
- * sent again by curl's own choice, because only the caller knows whether that is safe.
+ * libcurl's multi handles driven by libuv: curl says which sockets and which timer it wants, we say what became of them. Owns the
+ * calls under way, a few spare easy handles, the deadlines (a patrol of our own: curl's know neither short silences nor suspensions),
+ * and the moments when credentials are looked at (what they are is auth.c's and trust.c's business). Must not know JSON, nor what a
+ * path means, but that a watch has no end of its own.
+ *
+ * Each set of certificates has a multi handle of its own, a generation. curl takes an idle connection, or a TLS session, for one that it
+ * may use if the *paths* of the certificates are the same, and reads them when it connects; so within one multi handle every set would
+ * need paths that no connection in the pool still has, and old connections would stay in the pool until it is full. With a generation
+ * they go when its last call has ended, and no connection can be found by anybody for whom it was not made.
+ *
+ * Invariants: curl_multi_* is never called while curl is calling us (`inside`); a call has a generation exactly while its easy handle
+ * is in that one's multi handle; a body of which a byte was sent is never sent again by curl's own choice, because only the caller
+ * knows whether that is safe.
  */
 #include "http.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "auth.h"
 #include "endpoint.h"
 #include "memory.h"
+#include "pki.h"
+#include "plugin.h"
+#include "trust.h"
 
 enum {
 	CONNECT_TIMEOUT_MS = 30 * 1000, /* name, TCP and TLS together */
@@ -31,21 +44,39 @@ enum {
 	BUFFER_BYTES = 16 << 10, /* a call; larger is not faster, since TLS records have 16 KiB */
 	STREAMS_MAX = 250,	 /* on one connection, if the server takes as many: kube-apiserver's own limit */
 	SPARE_MAX = 16,
+	REREAD_MS = 60 * 1000,	  /* certificates; client-go looks every 5 minutes */
+	REREAD_BAD_MS = 5 * 1000, /* when they were found half written */
+};
+
+const char *const http_method_names[HTTP_METHODS] = { "GET", "POST", "PUT", "PATCH", "DELETE" };
+
+/* All connections that were made with one set of certificates. Freed by its timer's close callback, which may come after http is gone. */
+struct generation {
+	struct generation *next; /* an older one */
+	struct http *http;
+	CURLM *multi;
+	uv_timer_t timer;
+	struct watched *sockets;
+	struct trust *trust; /* NULL: in clear */
+	size_t n_calls;
+	bool running; /* run_curl is on the stack */
 };
 
 /* One socket of curl's in the loop. Freed by its own close callback, which may come after http is gone. */
 struct watched {
 	struct watched *next;
-	struct http *http;
+	struct generation *generation;
 	uv_poll_t poll;
 	curl_socket_t fd;
+	bool full;        /* curl waits until it can write */
 	int64_t heard_ms; /* when it was last readable */
 };
 
 struct call {
 	struct call *prev, *next;
 	struct http *http;
-	CURL *easy;
+	CURL *easy;                    /* NULL: it has ended */
+	struct generation *generation; /* NULL: it waits for the plugin, or is over without having begun */
 	struct reply reply;
 	char *method, *path;
 	char *body;
@@ -54,10 +85,16 @@ struct call {
 	char *content_type, *authorization; /* whole header lines; NULL = none */
 	struct curl_slist own_headers[2];   /* these two, in front of http->headers */
 	int timeout_ms, idle_timeout_ms;
-	int64_t started_ms, heard_ms;
+	int64_t sent_ms, heard_ms, body_until_ms;
+	bool endless; /* a watch */
+	/* Of this try; there may be a second one after a 401. */
+	int status;
 	size_t header_bytes;
+	uint64_t bytes;
+	bool counted;
 	bool rejection_asked, resend, resent; /* 401: see is_rejected */
 	bool aborted;			      /* by on_data */
+	bool over;			      /* it must not go out: the patrol ends it */
 	const char *failure;		      /* our own word for why, instead of curl's */
 	char curl_text[CURL_ERROR_SIZE];
 };
@@ -65,15 +102,21 @@ struct call {
 struct http {
 	struct loop *loop;
 	const struct cluster_config *config;
-	CURLM *multi;
-	uv_timer_t timer, patrol;
+	struct log *log;
+	struct generation *generations; /* the newest first: all new calls go there */
+	bool renewed;                   /* there is a new one, and watches on the others have not been ended yet */
+	uv_timer_t patrol;
 	int64_t patrol_at_ms; /* INT64_MAX = not armed */
-	int open_timers;
-	struct watched *sockets;
-	struct call *calls;
+	int64_t reread_at_ms; /* INT64_MAX = there is no file to read */
+	struct call *calls, *dead; /* dead: by http_abort, until somebody cancels them */
+	curl_socket_t *fds; /* all that curl has open, idle ones too */
+	size_t n_fds;
 	CURL *spare[SPARE_MAX];
 	size_t n_spare;
-	struct auth *auth; /* NULL: no bearer tokens */
+	struct auth *auth;     /* NULL: in clear, where nobody hears who we are */
+	struct plugin *plugin; /* NULL: none */
+	struct error auth_said, trust_said; /* troubles that are in the log already */
+	uint64_t reloads, failures;
 	struct endpoint endpoint;
 	char *user_agent;
 	struct curl_slist *headers, *connect_to;
@@ -81,11 +124,30 @@ struct http {
 	struct http_stats stats;
 };
 
-static void run_curl(struct http *http, curl_socket_t fd, int events);
+static void run_curl(struct generation *generation, curl_socket_t fd, int events);
+static void retire(struct generation *generation);
 static void start(struct call *call);
 static void finish(struct call *call, CURLcode result);
+static void withdraw(struct call *call);
+static void arm_patrol(struct http *http, int64_t at_ms);
+static void reread_trust(struct http *http);
 
 /* ---- curl ↔ uv ---- */
+
+static const char LATE[] = "past its time: nothing of it may go out any more";
+
+static bool is_late(const struct call *call)
+{
+	return call->body_until_ms && loop_monotonic_ms() >= call->body_until_ms;
+}
+
+static void reset(curl_socket_t fd)
+{
+	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	shutdown(fd, SHUT_RDWR);
+}
 
 static void socket_ready(uv_poll_t *poll, int status, int events)
 {
@@ -98,7 +160,7 @@ static void socket_ready(uv_poll_t *poll, int status, int events)
 	}
 	if (events & UV_WRITABLE)
 		curl_events |= CURL_CSELECT_OUT;
-	run_curl(watched->http, watched->fd, curl_events);
+	run_curl(watched->generation, watched->fd, curl_events);
 }
 
 static void free_watched(uv_handle_t *poll)
@@ -106,9 +168,9 @@ static void free_watched(uv_handle_t *poll)
 	free(poll->data);
 }
 
-static void unwatch(struct http *http, struct watched *watched)
+static void unwatch(struct watched *watched)
 {
-	struct watched **at = &http->sockets;
+	struct watched **at = &watched->generation->sockets;
 
 	while (*at != watched)
 		at = &(*at)->next;
@@ -117,9 +179,9 @@ static void unwatch(struct http *http, struct watched *watched)
 	uv_close((uv_handle_t *)&watched->poll, free_watched);
 }
 
-static struct watched *find_watched(struct http *http, curl_socket_t fd)
+static struct watched *find_watched(struct generation *generation, curl_socket_t fd)
 {
-	struct watched *watched = http->sockets;
+	struct watched *watched = generation->sockets;
 
 	while (watched && watched->fd != fd)
 		watched = watched->next;
@@ -129,30 +191,31 @@ static struct watched *find_watched(struct http *http, curl_socket_t fd)
 /* CURLMOPT_SOCKETFUNCTION. */
 static int want_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *unused)
 {
-	struct http *http = context;
-	struct watched *watched = find_watched(http, fd);
+	struct generation *generation = context;
+	struct watched *watched = find_watched(generation, fd);
 	int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
 
 	(void)easy;
 	(void)unused;
 	if (what == CURL_POLL_REMOVE) {
 		if (watched)
-			unwatch(http, watched);
+			unwatch(watched);
 		return 0;
 	}
 	if (!watched) {
 		watched = memory_alloc(sizeof(*watched));
-		if (uv_poll_init_socket(loop_uv(http->loop), &watched->poll, fd)) {
+		if (uv_poll_init_socket(loop_uv(generation->http->loop), &watched->poll, fd)) {
 			free(watched);
 			return -1;
 		}
-		watched->http = http;
+		watched->generation = generation;
 		watched->fd = fd;
 		watched->heard_ms = loop_monotonic_ms();
 		watched->poll.data = watched;
-		watched->next = http->sockets;
-		http->sockets = watched;
+		watched->next = generation->sockets;
+		generation->sockets = watched;
 	}
+	watched->full = events & UV_WRITABLE;
 	return uv_poll_start(&watched->poll, events, socket_ready) ? -1 : 0;
 }
 
@@ -164,65 +227,219 @@ static void timer_fired(uv_timer_t *timer)
 /* CURLMOPT_TIMERFUNCTION. */
 static int want_timer(CURLM *multi, long timeout_ms, void *context)
 {
-	struct http *http = context;
+	struct generation *generation = context;
 
 	(void)multi;
 	if (timeout_ms < 0) {
-		uv_timer_stop(&http->timer);
+		uv_timer_stop(&generation->timer);
 		return 0;
 	}
-	uv_update_time(loop_uv(http->loop));
-	return uv_timer_start(&http->timer, timer_fired, (uint64_t)timeout_ms, 0);
+	uv_update_time(loop_uv(generation->http->loop));
+	return uv_timer_start(&generation->timer, timer_fired, (uint64_t)timeout_ms, 0);
 }
 
-static void run_curl(struct http *http, curl_socket_t fd, int events)
+static bool is_on(const struct call *call, const struct generation *generation)
 {
+	return call->generation == generation && !call->status;
+}
+
+/* A socket that took no more when curl wrote: what waits behind it may belong to a call whose time has passed, and then must not go out
+ * when there is room again. Whose it is cannot be told, so the whole connection goes. */
+static void reset_late_sockets(const struct generation *generation)
+{
+	bool late = false;
+
+	for (struct call *call = generation->http->calls; call; call = call->next) {
+		if (!is_on(call, generation) || !is_late(call))
+			continue;
+		call->failure = LATE; /* if that ends it */
+		late = true;
+	}
+	for (const struct watched *watched = generation->sockets; late && watched; watched = watched->next)
+		if (watched->full)
+			reset(watched->fd);
+}
+
+/* Has curl not passed on all of the body yet? */
+static bool is_uploading(const struct call *call)
+{
+	curl_off_t uploaded = 0;
+
+	curl_easy_getinfo(call->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
+	return (size_t)uploaded < call->body_len;
+}
+
+static bool end_late_call(const struct generation *generation)
+{
+	for (struct call *call = generation->http->calls; call; call = call->next) {
+		if (!is_on(call, generation) || !is_late(call) || !is_uploading(call))
+			continue;
+		call->failure = LATE;
+		finish(call, CURLE_ABORTED_BY_CALLBACK);
+		return true;
+	}
+	return false;
+}
+
+/* If we were stopped, curl still has what it was given in time, and would go on with it: it must not get a turn before this. */
+static void end_what_is_late(const struct generation *generation)
+{
+	reset_late_sockets(generation);
+	/* From the start again after each, since on_done may have ended any other call. */
+	while (end_late_call(generation))
+		;
+}
+
+static void run_curl(struct generation *generation, curl_socket_t fd, int events)
+{
+	struct http *http = generation->http;
 	int running, left;
 	CURLMsg *message;
 
+	generation->running = true;
+	end_what_is_late(generation);
 	http->inside = true;
-	curl_multi_socket_action(http->multi, fd, events, &running);
+	curl_multi_socket_action(generation->multi, fd, events, &running);
 	http->inside = false;
 	/* The callers' callbacks may send and cancel: curl takes a cancelled call's message back out of its queue. */
-	while ((message = curl_multi_info_read(http->multi, &left)) != NULL) {
+	while ((message = curl_multi_info_read(generation->multi, &left)) != NULL) {
 		struct call *call = NULL;
 		CURLcode result = message->data.result;
 
 		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&call);
 		finish(call, result);
 	}
+	generation->running = false;
+	retire(generation);
+}
+
+/* ---- generations ---- */
+
+static void generation_closed(uv_handle_t *timer)
+{
+	free(timer->data);
+}
+
+static void close_generation(struct generation *generation)
+{
+	struct generation **at = &generation->http->generations;
+
+	while (*at != generation)
+		at = &(*at)->next;
+	*at = generation->next;
+	curl_multi_cleanup(generation->multi);
+	while (generation->sockets)
+		unwatch(generation->sockets);
+	trust_free(generation->trust);
+	uv_close((uv_handle_t *)&generation->timer, generation_closed);
+}
+
+/* If nobody uses it any more, nor will. */
+static void retire(struct generation *generation)
+{
+	if (generation != generation->http->generations && !generation->n_calls && !generation->running)
+		close_generation(generation);
+}
+
+/* Takes the certificates. All calls that begin from now on go there. */
+static void open_generation(struct http *http, struct trust *trust)
+{
+	struct generation *generation = memory_alloc(sizeof(*generation));
+	CURLM *multi = curl_multi_init();
+
+	if (!multi)
+		abort(); /* out of memory, as in memory.c */
+	*generation = (struct generation){ .next = http->generations, .http = http, .multi = multi, .trust = trust };
+	uv_timer_init(loop_uv(http->loop), &generation->timer);
+	generation->timer.data = generation;
+	curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, want_socket);
+	curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, generation);
+	curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, want_timer);
+	curl_multi_setopt(multi, CURLMOPT_TIMERDATA, generation);
+	curl_multi_setopt(multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+	curl_multi_setopt(multi, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)STREAMS_MAX);
+	http->generations = generation;
+}
+
+/* Watches would stay for minutes on connections that were made as somebody whom we no longer are. What is short may end there. Not at
+ * once: their callers hear of it. */
+static void renew_generation(struct http *http, struct trust *trust)
+{
+	open_generation(http, trust);
+	http->renewed = true;
+	http->reloads++;
+	log_info(http->log, "credentials have changed: new requests go over a new connection, and watches are resumed there");
+	arm_patrol(http, 0);
 }
 
 /* ---- curl's callbacks for one call ---- */
 
-/* May this 401 be hidden behind a second try with another token? Asked once a call, at the latest when it is done. */
-static bool is_rejected(struct call *call)
+/* Is there another credential now than the call went out with? Then looks for one. */
+static bool has_another_chance(struct call *call)
 {
 	struct http *http = call->http;
-	long status = 0;
-
-	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
-	if (status != 401 || !http->auth || call->resent || call->rejection_asked)
-		return call->resend;
 	int64_t now = loop_monotonic_ms();
 	const char *current = auth_header(http->auth, now), *used = call->authorization;
 
-	/* Another call may have found the new token already: then the file says nothing new, and yet this call has a chance. */
-	call->rejection_asked = true;
-	call->resend = (current && (!used || strcmp(strchr(used, ' ') + 1, current) != 0)) || auth_rejected(http->auth, now);
+	/* Another call may have found the new one already: then looking brings nothing new, and yet this call has a chance. */
+	if (current && (!used || strcmp(used + strlen("Authorization: "), current) != 0))
+		return true;
+	if (auth_rejected(http->auth, now))
+		return true;
+	if (call->generation == http->generations)
+		reread_trust(http);
+	return call->generation != http->generations;
+}
+
+/* May this 401 be hidden behind a second try? Asked once a call, at the latest when it is done. */
+static bool is_rejected(struct call *call)
+{
+	if (call->status == 401 && call->http->auth && !call->resent && !call->rejection_asked) {
+		call->rejection_asked = true;
+		call->resend = has_another_chance(call);
+	}
 	return call->resend;
+}
+
+/* As rest_client_requests_total and rest_client_request_duration_seconds count: each try that was on the wire, once. */
+static void count(struct call *call)
+{
+	struct http_stats *stats = &call->http->stats;
+	unsigned method = 0;
+
+	while (method < HTTP_METHODS && strcmp(call->method, http_method_names[method]) != 0)
+		method++;
+	if (call->counted || method == HTTP_METHODS)
+		return;
+	call->counted = true;
+	stats->answers[method][call->status < HTTP_CODES ? call->status : 0]++;
+	histogram_observe(&stats->durations[method], (double)(loop_monotonic_ms() - call->sent_ms) / 1000);
+}
+
+/* All headers of an answer have come. */
+static size_t tell_begin(struct call *call, size_t len)
+{
+	if (call->idle_timeout_ms <= 0 || call->status < 200 || is_rejected(call) ||
+	    call->reply.on_data(call->reply.context, call->status, "", 0) == 0)
+		return len;
+	call->aborted = true;
+	return CURL_WRITEFUNC_ERROR;
 }
 
 static size_t take_header(char *text, size_t size, size_t n, void *context)
 {
 	struct call *call = context;
+	long status = 0;
 
-	(void)text;
+	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+	call->status = (int)status;
+	if (call->endless && status >= 200)
+		count(call);
 	call->heard_ms = loop_monotonic_ms();
 	call->header_bytes += size * n;
 	call->http->stats.bytes_in += size * n;
 	if (call->header_bytes <= HEADER_BYTES_MAX)
-		return size * n;
+		return size * n == 2 && memcmp(text, "\r\n", 2) == 0 ? tell_begin(call, size * n) : size * n;
 	call->failure = "the answer's headers exceed 64 KiB";
 	return CURL_WRITEFUNC_ERROR;
 }
@@ -230,14 +447,13 @@ static size_t take_header(char *text, size_t size, size_t n, void *context)
 static size_t take_data(char *data, size_t size, size_t n, void *context)
 {
 	struct call *call = context;
-	long status = 0;
 
 	call->heard_ms = loop_monotonic_ms();
 	call->http->stats.bytes_in += size * n;
+	call->bytes += size * n;
 	if (is_rejected(call))
 		return size * n;
-	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
-	if (call->reply.on_data(call->reply.context, (int)status, data, size * n) == 0)
+	if (call->reply.on_data(call->reply.context, call->status, data, size * n) == 0)
 		return size * n;
 	call->aborted = true;
 	return CURL_WRITEFUNC_ERROR;
@@ -250,6 +466,10 @@ static size_t give_body(char *to, size_t size, size_t n, void *context)
 	struct call *call = context;
 	size_t len = call->body_len - call->body_sent;
 
+	if (is_late(call)) {
+		call->failure = LATE;
+		return CURL_READFUNC_ABORT;
+	}
 	if (len > size * n)
 		len = size * n;
 	memcpy(to, call->body + call->body_sent, len);
@@ -257,6 +477,21 @@ static size_t give_body(char *to, size_t size, size_t n, void *context)
 	call->heard_ms = loop_monotonic_ms();
 	call->http->stats.bytes_out += len;
 	return len;
+}
+
+/* The connection is there, which may have taken its time: for what has no body this is the last moment. */
+static int begin_request(void *context, char *remote_ip, char *local_ip, int remote_port, int local_port)
+{
+	struct call *call = context;
+
+	(void)remote_ip;
+	(void)local_ip;
+	(void)remote_port;
+	(void)local_port;
+	if (!is_late(call))
+		return CURL_PREREQFUNC_OK;
+	call->failure = LATE;
+	return CURL_PREREQFUNC_ABORT;
 }
 
 static int prepare_socket(void *context, curl_socket_t fd, curlsocktype purpose)
@@ -267,35 +502,41 @@ static int prepare_socket(void *context, curl_socket_t fd, curlsocktype purpose)
 	(void)purpose;
 	http->stats.connections++;
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+	fcntl(fd, F_SETFD, FD_CLOEXEC); /* a plugin must not keep our connections open */
+	http->fds = memory_resize(http->fds, (http->n_fds + 1) * sizeof(*http->fds));
+	http->fds[http->n_fds++] = fd;
 	return CURL_SOCKOPT_OK;
+}
+
+static int close_socket(void *context, curl_socket_t fd)
+{
+	struct http *http = context;
+
+	for (size_t i = 0; i < http->n_fds; i++)
+		if (http->fds[i] == fd)
+			http->fds[i] = http->fds[--http->n_fds];
+	return close(fd);
 }
 
 /* ---- easy handles ---- */
 
-static void set_tls(const struct http *http, CURL *easy)
+/* What the connection is made with; each time, since a spare handle has served another generation. */
+static void set_tls(const struct http *http, const struct trust *trust, CURL *easy)
 {
-	const struct endpoint *endpoint = &http->endpoint;
-
-	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (http->config->insecure) {
-		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
-	}
-	if (endpoint->ca_path || http->config->insecure) {
-		curl_easy_setopt(easy, CURLOPT_CAINFO, endpoint->ca_path);
+	if (!trust)
+		return;
+	if (trust->pem[TRUST_CA] || http->config->insecure) {
+		curl_easy_setopt(easy, CURLOPT_CAINFO, trust->path[TRUST_CA]);
 		/* Without this the system's authorities would be trusted as well. */
 		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
 	}
-	if (endpoint->cert_path) {
-		curl_easy_setopt(easy, CURLOPT_SSLCERT, endpoint->cert_path);
-		curl_easy_setopt(easy, CURLOPT_SSLKEY, endpoint->key_path);
-	}
+	curl_easy_setopt(easy, CURLOPT_SSLCERT, trust->path[TRUST_CERT]);
+	curl_easy_setopt(easy, CURLOPT_SSLKEY, trust->path[TRUST_KEY]);
 }
 
 /* All that is the same for every call. */
 static CURL *new_easy(struct http *http)
 {
-	const struct cluster_config *config = http->config;
 	CURL *easy = curl_easy_init();
 
 	if (!easy)
@@ -313,6 +554,8 @@ static CURL *new_easy(struct http *http)
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, (long)KEEPALIVE_S);
 	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, prepare_socket);
 	curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, http);
+	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, http);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)BUFFER_BYTES);
 	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)BUFFER_BYTES);
 	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -323,10 +566,13 @@ static CURL *new_easy(struct http *http)
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_data);
 	curl_easy_setopt(easy, CURLOPT_READFUNCTION, give_body);
-	set_tls(http, easy);
-	if (config->username && http->endpoint.secure) {
-		curl_easy_setopt(easy, CURLOPT_USERNAME, config->username);
-		curl_easy_setopt(easy, CURLOPT_PASSWORD, config->password ? config->password : "");
+	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, begin_request);
+	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	/* A session that is resumed keeps the client certificate that it began with. */
+	curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+	if (http->config->insecure) {
+		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
 	}
 	return easy;
 }
@@ -343,9 +589,12 @@ static void put_back(struct http *http, CURL *easy)
 static void set_headers(struct call *call)
 {
 	struct http *http = call->http;
-	const char *bearer = http->auth ? auth_header(http->auth, loop_monotonic_ms()) : NULL;
-	char *const lines[] = { call->authorization = bearer ? memory_printf("Authorization: %s", bearer) : NULL, call->content_type };
+	const char *value = http->auth ? auth_header(http->auth, loop_monotonic_ms()) : NULL;
 	struct curl_slist *first = http->headers;
+
+	memory_forget(call->authorization);
+	call->authorization = value ? memory_printf("Authorization: %s", value) : NULL;
+	char *const lines[] = { call->authorization, call->content_type };
 
 	for (size_t i = 0; i < 2; i++) {
 		if (!lines[i])
@@ -365,6 +614,7 @@ static void set_request(struct call *call)
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
 	curl_easy_setopt(easy, CURLOPT_READDATA, call);
+	curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->curl_text);
 	if (call->has_body || strcmp(call->method, "POST") == 0) {
@@ -380,9 +630,11 @@ static void set_request(struct call *call)
 
 static int64_t deadline(const struct call *call)
 {
-	int64_t whole = call->timeout_ms > 0 ? call->started_ms + call->timeout_ms : INT64_MAX;
+	int64_t whole = call->timeout_ms > 0 ? call->sent_ms + call->timeout_ms : INT64_MAX;
 	int64_t idle = call->idle_timeout_ms > 0 ? call->heard_ms + call->idle_timeout_ms : INT64_MAX;
 
+	if (call->over)
+		return 0;
 	return whole < idle ? whole : idle;
 }
 
@@ -400,12 +652,12 @@ static void arm_patrol(struct http *http, int64_t at_ms)
 }
 
 /* The socket of a call, told by its local port: CURLINFO_ACTIVESOCKET knows it only when the call is over. */
-static struct watched *find_socket(struct http *http, const struct call *call)
+static struct watched *find_socket(const struct call *call)
 {
 	long port = 0;
 
 	curl_easy_getinfo(call->easy, CURLINFO_LOCAL_PORT, &port);
-	for (struct watched *watched = http->sockets; port > 0 && watched; watched = watched->next) {
+	for (struct watched *watched = call->generation->sockets; port > 0 && watched; watched = watched->next) {
 		struct sockaddr_storage address = { 0 };
 		socklen_t len = sizeof(address);
 
@@ -421,9 +673,9 @@ static struct watched *find_socket(struct http *http, const struct call *call)
 /* A connection that was silent while the call waited (but for the beginning, when the request was still on its way out) is dead, or
  * as good as that: if it stayed, the next request would go the same way. Shut down, it fails all calls that are on it, which is
  * what they need to know. A connection on which others hear something is left alone. */
-static void hang_up_if_silent(struct http *http, const struct call *call, int64_t now, int waited_ms)
+static void hang_up_if_silent(const struct call *call, int64_t now, int waited_ms)
 {
-	struct watched *watched = find_socket(http, call);
+	struct watched *watched = call->generation ? find_socket(call) : NULL;
 
 	if (watched && now - watched->heard_ms >= waited_ms - waited_ms / 4)
 		shutdown(watched->fd, SHUT_RDWR);
@@ -431,25 +683,66 @@ static void hang_up_if_silent(struct http *http, const struct call *call, int64_
 
 static void give_up(struct call *call, int64_t now)
 {
-	struct http *http = call->http;
-	bool whole = call->timeout_ms > 0 && now >= call->started_ms + call->timeout_ms;
+	bool whole = call->timeout_ms > 0 && now >= call->sent_ms + call->timeout_ms;
 	int waited_ms = whole ? call->timeout_ms : call->idle_timeout_ms;
 
-	snprintf(call->curl_text, sizeof(call->curl_text), whole ? "no complete answer within %g s" : "no sign of life for %g s",
-		 waited_ms / 1000.0);
+	if (call->over) {
+		finish(call, CURLE_ABORTED_BY_CALLBACK);
+		return;
+	}
+	if (!call->generation)
+		snprintf(call->curl_text, sizeof(call->curl_text), "no credential from exec plugin %.150s within %g s",
+			 call->http->config->exec.command, waited_ms / 1000.0);
+	else
+		snprintf(call->curl_text, sizeof(call->curl_text), whole ? "no complete answer within %g s" : "no sign of life for %g s",
+			 waited_ms / 1000.0);
 	call->failure = call->curl_text;
-	hang_up_if_silent(http, call, now, waited_ms);
+	hang_up_if_silent(call, now, waited_ms);
 	finish(call, CURLE_OPERATION_TIMEDOUT);
+}
+
+/* Watches that are still on an older generation: those that have brought nothing yet move over, the others end as if the server had ended
+ * them, and their callers go on where they were. */
+static bool end_old_watch(struct http *http)
+{
+	for (struct call *call = http->calls; call; call = call->next) {
+		if (!call->endless || !call->generation || call->generation == http->generations || (call->status && call->status != 200))
+			continue;
+		if (call->status) {
+			finish(call, CURLE_OK);
+		} else {
+			withdraw(call);
+			start(call);
+		}
+		return true;
+	}
+	return false;
+}
+
+static void end_old_watches(struct http *http)
+{
+	http->renewed = false;
+	/* From the start again after each, since on_done may have ended any other call. */
+	while (end_old_watch(http))
+		;
+	for (struct generation *generation = http->generations, *next; generation; generation = next) {
+		next = generation->next;
+		retire(generation);
+	}
 }
 
 static void patrol_fired(uv_timer_t *timer)
 {
 	struct http *http = timer->data;
-	int64_t now = loop_monotonic_ms(), next = INT64_MAX;
+	int64_t now = loop_monotonic_ms(), next;
 	struct call *call = http->calls;
 
-	/* From the start again after each, since on_done may have ended any other call. */
-	while (call) {
+	if (now >= http->reread_at_ms)
+		reread_trust(http);
+	if (http->renewed)
+		end_old_watches(http);
+	/* From the start again here, too. */
+	for (call = http->calls; call;) {
 		if (deadline(call) <= now) {
 			give_up(call, now);
 			call = http->calls;
@@ -457,25 +750,171 @@ static void patrol_fired(uv_timer_t *timer)
 			call = call->next;
 		}
 	}
+	next = http->renewed ? 0 : http->reread_at_ms;
 	for (call = http->calls; call; call = call->next)
 		next = deadline(call) < next ? deadline(call) : next;
 	arm_patrol(http, next);
 }
 
+/* ---- credentials ---- */
+
+/* Once for each trouble. */
+static void say_trouble(struct http *http, struct error *said, const struct error *now, const char *what)
+{
+	if (now->class && strcmp(said->message, now->message) != 0)
+		log_warn(http->log, what, "error", now->message);
+	else if (said->class && !now->class)
+		log_info(http->log, "credentials are well again");
+	*said = *now;
+}
+
+static void take_trust(struct http *http, const struct execcredential *shown)
+{
+	struct error err;
+	struct trust *trust = trust_renew(http->generations->trust, http->config, shown, &err);
+
+	if (trust)
+		renew_generation(http, trust);
+	http->failures += err.class != ERROR_NONE;
+	say_trouble(http, &http->trust_said, &err, "certificates cannot be used; going on with those from before");
+	if (http->reread_at_ms == INT64_MAX)
+		return;
+	http->reread_at_ms = loop_monotonic_ms() + (err.class ? REREAD_BAD_MS : REREAD_MS);
+	if (http->reread_at_ms < http->patrol_at_ms)
+		arm_patrol(http, http->reread_at_ms);
+}
+
+static void reread_trust(struct http *http)
+{
+	if (http->reread_at_ms != INT64_MAX)
+		take_trust(http, NULL);
+}
+
+void http_reread(struct http *http)
+{
+	reread_trust(http);
+}
+
+/* The plugin has ended: those that waited for it go on, or fail. */
+static void plugin_done(void *context, const char *out, size_t len, const struct error *failure)
+{
+	struct http *http = context;
+	struct execcredential credential = { 0 };
+	struct error err = { 0 };
+	int64_t now = loop_monotonic_ms();
+
+	if (failure)
+		err = *failure;
+	else if (execcredential_decode(out, len, http->config->exec.api_version, &credential, &err) ||
+		 auth_take(http->auth, &credential, now, loop_now(), &err))
+		plugin_blame(http->plugin, &err);
+	if (err.class)
+		auth_failed(http->auth, &err, now);
+	else
+		take_trust(http, &credential);
+	say_trouble(http, &http->auth_said, auth_trouble(http->auth), "no credential from the plugin");
+	execcredential_close(&credential);
+	for (struct call *call = http->calls; call; call = call->next)
+		if (!call->generation && !call->over)
+			start(call);
+}
+
+static void run_plugin(struct http *http)
+{
+	const struct cluster_config *config = http->config;
+	const char *ca = http->generations->trust->pem[TRUST_CA];
+	struct execinfo info = { .api_version = config->exec.api_version, .interactive = plugin_interactive(http->plugin) };
+	cleanup_free char *ca_base64 = ca ? pki_encode(ca) : NULL;
+
+	if (config->exec.provide_cluster_info) {
+		info.server = config->server;
+		info.tls_server_name = config->tls_server_name;
+		info.proxy_url = config->proxy_url;
+		info.ca_base64 = ca_base64;
+		info.insecure = config->insecure;
+	}
+	cleanup_free char *text = execcredential_info(&info);
+
+	auth_running(http->auth);
+	plugin_run(http->plugin, text);
+}
+
 /* ---- the life of a call ---- */
 
-/* Into the hands of curl; again after a 401. */
+/* It must not go out; said later, since we may be within send. */
+static void refuse(struct call *call, const char *why)
+{
+	snprintf(call->curl_text, sizeof(call->curl_text), "%s", why);
+	call->failure = call->curl_text;
+	call->over = true;
+	arm_patrol(call->http, 0);
+}
+
+/* Is there something to go out with? Otherwise it waits for the plugin, or is over. */
+static bool has_credential(struct call *call)
+{
+	struct http *http = call->http;
+	instant_t now = loop_now();
+
+	if (!http->auth)
+		return true;
+	if (auth_is_due(http->auth, loop_monotonic_ms(), now))
+		run_plugin(http);
+	switch (auth_state(http->auth, now)) {
+	case AUTH_READY:
+		return true;
+	case AUTH_FAILED:
+		refuse(call, auth_trouble(http->auth)->message);
+		return false;
+	case AUTH_WAITING:
+		break;
+	}
+	return false;
+}
+
+/* Into the hands of curl. */
+static void hand_over(struct call *call)
+{
+	struct http *http = call->http;
+
+	set_headers(call);
+	if (http->auth && !http->plugin)
+		say_trouble(http, &http->auth_said, auth_trouble(http->auth), "the token file cannot be used; going on with the last token");
+	call->generation = http->generations;
+	call->generation->n_calls++;
+	set_tls(http, call->generation->trust, call->easy);
+	curl_multi_add_handle(call->generation->multi, call->easy);
+}
+
+/* Again after a 401, and when what it waited for is there. */
 static void start(struct call *call)
 {
 	struct http *http = call->http;
 
-	call->started_ms = call->heard_ms = loop_monotonic_ms();
-	call->body_sent = 0;
-	call->header_bytes = 0;
-	set_headers(call);
-	curl_multi_add_handle(http->multi, call->easy);
+	call->heard_ms = loop_monotonic_ms();
+	call->body_sent = call->header_bytes = 0;
+	call->status = 0;
+	call->bytes = 0;
+	call->counted = false;
+	if (is_late(call))
+		refuse(call, LATE);
+	else if (has_credential(call))
+		hand_over(call);
 	if (deadline(call) < http->patrol_at_ms)
 		arm_patrol(http, deadline(call));
+}
+
+/* Out of the hands of curl. */
+static void withdraw(struct call *call)
+{
+	struct generation *generation = call->generation;
+
+	if (!generation)
+		return;
+	call->generation = NULL;
+	curl_multi_remove_handle(generation->multi, call->easy);
+	generation->n_calls--;
+	retire(generation);
 }
 
 /* Out of the list and away from curl; the easy handle is used again. */
@@ -484,7 +923,7 @@ static void detach(struct call *call)
 	struct http *http = call->http;
 
 	assert(call->easy);
-	curl_multi_remove_handle(http->multi, call->easy);
+	withdraw(call);
 	curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, NULL);
 	curl_easy_setopt(call->easy, CURLOPT_ERRORBUFFER, NULL);
 	put_back(http, call->easy);
@@ -498,16 +937,9 @@ static void detach(struct call *call)
 	http->stats.in_flight--;
 }
 
-static void free_secret(char *text)
-{
-	if (text)
-		explicit_bzero(text, strlen(text));
-	free(text);
-}
-
 static void free_call(struct call *call)
 {
-	free_secret(call->authorization);
+	memory_forget(call->authorization);
 	free(call->content_type);
 	free(call->method);
 	free(call->path);
@@ -518,8 +950,15 @@ static void free_call(struct call *call)
 static void describe(const struct call *call, CURLcode result, struct error *err)
 {
 	const char *text = call->failure ? call->failure : *call->curl_text ? call->curl_text : curl_easy_strerror(result);
+	const bool late = strcmp(text, LATE) == 0;
 	long os_errno = 0;
 
+	if (late)
+		result = CURLE_ABORTED_BY_CALLBACK; /* whatever curl made of it */
+	if (!call->generation && !late) { /* the plugin's failure has nothing to do with what was asked */
+		error_set(err, ERROR_RETRY, "%s", text);
+		return;
+	}
 	switch ((int)result) {
 	case CURLE_COULDNT_CONNECT:
 		curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno);
@@ -554,10 +993,21 @@ static int retry_after_ms(const struct call *call)
 {
 	curl_off_t seconds = 0;
 
-	curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &seconds);
+	if (call->status) /* else the handle may still know of another call's */
+		curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &seconds);
 	if (seconds <= 0)
 		return 0;
 	return seconds > RETRY_AFTER_MAX_MS / 1000 ? RETRY_AFTER_MAX_MS : (int)seconds * 1000;
+}
+
+/* With what it has found meanwhile, or has to wait for. */
+static void try_again(struct call *call)
+{
+	count(call);
+	call->resend = false;
+	call->resent = true;
+	withdraw(call);
+	start(call);
 }
 
 /* curl is done with the call, or we are. */
@@ -565,20 +1015,18 @@ static void finish(struct call *call, CURLcode result)
 {
 	struct http *http = call->http;
 	struct error transport;
-	long status = 0, request_bytes = 0;
+	long request_bytes = 0;
 
-	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
-	curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
-	http->stats.bytes_out += (uint64_t)request_bytes;
+	if (call->generation) {
+		curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
+		http->stats.bytes_out += (uint64_t)request_bytes;
+	}
 	if (result == CURLE_OK && is_rejected(call)) {
-		curl_multi_remove_handle(http->multi, call->easy);
-		free_secret(call->authorization);
-		call->resend = false;
-		call->resent = true;
-		start(call);
+		try_again(call);
 		return;
 	}
 	bool broken = result != CURLE_OK && !call->aborted;
+	int status = call->status, wait_ms = retry_after_ms(call);
 
 	if (broken) {
 		describe(call, result, &transport);
@@ -586,14 +1034,25 @@ static void finish(struct call *call, CURLcode result)
 	} else if (status >= 100 && status < 600) {
 		http->stats.by_class[status / 100]++;
 	}
-	int wait_ms = retry_after_ms(call);
-
+	if (call->generation) /* else it never went out */
+		count(call);
 	detach(call);
-	call->reply.on_done(call->reply.context, (int)status, wait_ms, broken ? &transport : NULL);
+	call->reply.on_done(call->reply.context, status, wait_ms, broken ? &transport : NULL);
 	free_call(call);
 }
 
 /* ---- port.h ---- */
+
+/* The one thing that is known of paths. */
+static bool is_watch(const char *path)
+{
+	const char *query = strchr(path, '?');
+
+	for (; query; query = strchr(query, '&'))
+		if (strncmp(++query, "watch=true", 10) == 0 && strchr("&", query[10]))
+			return true;
+	return false;
+}
 
 static struct call *port_send(void *self, const struct request *request, const struct reply *reply)
 {
@@ -607,6 +1066,9 @@ static struct call *port_send(void *self, const struct request *request, const s
 	call->path = memory_strdup(request->path);
 	call->timeout_ms = request->timeout_ms;
 	call->idle_timeout_ms = request->idle_timeout_ms;
+	call->body_until_ms = request->body_until_ms;
+	call->endless = is_watch(call->path);
+	call->sent_ms = loop_monotonic_ms();
 	/* Without a value it is left out; without the line curl would make one up. */
 	call->content_type =
 		memory_printf("Content-Type:%s%s", request->content_type ? " " : "", request->content_type ? request->content_type : "");
@@ -634,7 +1096,7 @@ static void port_cancel(void *self, struct call *call)
 	assert(!http->inside);
 	(void)http;
 	if (!call->easy)
-		return; /* from its own on_done: finish() frees it */
+		return; /* from its own on_done: finish() frees it; or it has been aborted: http_free() does */
 	detach(call);
 	free_call(call);
 }
@@ -678,37 +1140,33 @@ const struct http_stats *http_stats(const struct http *http)
 	return &http->stats;
 }
 
+struct http_credentials http_credentials(const struct http *http)
+{
+	const struct trust *trust = http->generations->trust;
+	const struct auth_stats auth = http->auth ? auth_stats(http->auth) : (struct auth_stats){ 0 };
+	const bool certificate = trust && trust->pem[TRUST_CERT];
+
+	return (struct http_credentials){
+		.source = auth.source ? auth.source : certificate ? "client certificate" : "none",
+		.expires = auth.expires ? auth.expires : certificate ? trust->expires : 0,
+		.reloads = http->reloads + auth.reloads,
+		.failures = http->failures + auth.failures,
+	};
+}
+
+void http_each_call(const struct http *http, void (*each)(void *context, const char *method, const char *path, int64_t age_ms, uint64_t bytes),
+		    void *context)
+{
+	int64_t now = loop_monotonic_ms();
+
+	for (const struct call *call = http->calls; call; call = call->next) {
+		cleanup_free char *path = memory_strndup(call->path, strcspn(call->path, "?"));
+
+		each(context, call->method, path, now - call->sent_ms, call->bytes);
+	}
+}
+
 /* ---- beginning and end ---- */
-
-static void timer_closed(uv_handle_t *timer)
-{
-	struct http *http = timer->data;
-
-	if (--http->open_timers == 0)
-		free(http);
-}
-
-static void open_timers(struct http *http)
-{
-	uv_timer_init(loop_uv(http->loop), &http->timer);
-	uv_timer_init(loop_uv(http->loop), &http->patrol);
-	http->timer.data = http->patrol.data = http;
-	http->open_timers = 2;
-	http->patrol_at_ms = INT64_MAX;
-}
-
-static void open_multi(struct http *http)
-{
-	http->multi = curl_multi_init();
-	if (!http->multi)
-		abort(); /* out of memory, as in memory.c */
-	curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
-	curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
-	curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, want_timer);
-	curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
-	curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
-	curl_multi_setopt(http->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)STREAMS_MAX);
-}
 
 static struct curl_slist *make_list(char *const lines[])
 {
@@ -724,7 +1182,40 @@ static struct curl_slist *make_list(char *const lines[])
 	return list;
 }
 
-struct http *http_new(struct loop *loop, const struct cluster_config *config, const char *user_agent, struct error *err)
+static void patrol_closed(uv_handle_t *timer)
+{
+	free(timer->data);
+}
+
+static int open_credentials(struct http *http, struct error *err)
+{
+	const struct cluster_config *config = http->config;
+	struct trust *trust = NULL;
+
+	if (http->endpoint.secure) {
+		trust = trust_new(config, err);
+		if (!trust)
+			return -1;
+		http->auth = auth_new(config);
+	}
+	open_generation(http, trust);
+	if (http->endpoint.secure && (config->ca_file || config->cert_file || config->key_file)) {
+		http->reread_at_ms = loop_monotonic_ms() + REREAD_MS;
+		arm_patrol(http, http->reread_at_ms);
+	}
+	if (!http->endpoint.secure || !config->exec.command)
+		return 0;
+	http->plugin = plugin_new(&(struct plugin_config){ .loop = http->loop,
+							   .log = http->log,
+							   .exec = &config->exec,
+							   .timeout_ms = PLUGIN_TIMEOUT_MS,
+							   .done = plugin_done,
+							   .context = http },
+				  err);
+	return http->plugin ? 0 : -1;
+}
+
+struct http *http_new(struct loop *loop, const struct cluster_config *config, struct log *log, const char *user_agent, struct error *err)
 {
 	struct http *http = memory_alloc(sizeof(*http));
 
@@ -732,42 +1223,72 @@ struct http *http_new(struct loop *loop, const struct cluster_config *config, co
 		abort(); /* out of memory, as in memory.c */
 	http->loop = loop;
 	http->config = config;
+	http->log = log;
 	http->user_agent = memory_strdup(user_agent);
-	open_timers(http);
-	open_multi(http);
-	if (endpoint_init(&http->endpoint, config, err)) {
+	http->patrol_at_ms = http->reread_at_ms = INT64_MAX;
+	uv_timer_init(loop_uv(loop), &http->patrol);
+	http->patrol.data = http;
+	for (unsigned i = 0; i < HTTP_METHODS; i++)
+		http->stats.durations[i].buckets = &buckets_request;
+	if (endpoint_init(&http->endpoint, config, err) || open_credentials(http, err)) {
 		http_free(http);
 		return NULL;
 	}
+	http->stats.host = http->endpoint.host;
 	http->headers = make_list(http->endpoint.headers);
 	http->connect_to = make_list((char *const[]){ http->endpoint.route, NULL });
-	if (http->endpoint.secure && (config->token || config->token_file))
-		http->auth = auth_new(config);
 	return http;
+}
+
+/* Without callbacks. Whoever sent them may still cancel them. */
+static void kill_calls(struct http *http)
+{
+	while (http->calls) {
+		struct call *call = http->calls;
+
+		detach(call);
+		call->next = http->dead;
+		http->dead = call;
+	}
+}
+
+void http_abort(struct http *http)
+{
+	assert(!http->inside);
+	for (size_t i = 0; i < http->n_fds; i++)
+		reset(http->fds[i]);
+	kill_calls(http);
+	/* The sockets are closed with their generation. */
+	struct generation *old = http->generations;
+	struct trust *trust = old->trust;
+
+	old->trust = NULL;
+	open_generation(http, trust);
+	end_old_watches(http);
 }
 
 void http_free(struct http *http)
 {
 	if (!http)
 		return;
-	while (http->calls) {
-		struct call *call = http->calls;
+	kill_calls(http);
+	while (http->dead) {
+		struct call *call = http->dead;
 
-		detach(call);
+		http->dead = call->next;
 		free_call(call);
 	}
 	while (http->n_spare)
 		curl_easy_cleanup(http->spare[--http->n_spare]);
-	curl_multi_cleanup(http->multi);
-	while (http->sockets)
-		unwatch(http, http->sockets);
+	while (http->generations)
+		close_generation(http->generations);
+	plugin_free(http->plugin);
+	auth_free(http->auth);
 	curl_slist_free_all(http->headers);
 	curl_slist_free_all(http->connect_to);
-	auth_free(http->auth);
 	endpoint_close(&http->endpoint);
+	free(http->fds);
 	free(http->user_agent);
 	curl_global_cleanup();
-	/* http itself goes with the last of its handles. */
-	uv_close((uv_handle_t *)&http->timer, timer_closed);
-	uv_close((uv_handle_t *)&http->patrol, timer_closed);
+	uv_close((uv_handle_t *)&http->patrol, patrol_closed);
 }

@@ -67,3 +67,10 @@ void memory_cleanup(void *pointer_to_pointer)
 	free(*pointer);
 	*pointer = NULL;
 }
+
+void memory_forget(char *secret)
+{
+	if (secret)
+		explicit_bzero(secret, strlen(secret));
+	free(secret);
+}

@@ -15,6 +15,9 @@ char *memory_strndup(const char *text, size_t len);
 /* printf into new memory; free() it. */
 char *memory_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Wipes a text that may be secret, and frees it. NULL is fine. */
+void memory_forget(char *secret);
+
 /* Cleanup attribute for heap pointers: `cleanup_free char *text = NULL;` */
 void memory_cleanup(void *pointer_to_pointer);
 #define cleanup_free __attribute__((cleanup(memory_cleanup)))

@@ -22,6 +22,7 @@
 /* base64 of "-----BEGIN X-----\n" */
 #define PEM64 "LS0tLS1CRUdJTiBYLS0tLS0K"
 #define PEM   "-----BEGIN X-----\n"
+#define V1    "client.authentication.k8s.io/v1"
 
 static char dir[64];
 
@@ -321,10 +322,31 @@ static void refusals_name_the_place_and_the_reason(void **state)
 		{ "server: 'https://x'", "token: \"a\\nb\"", "", "token: has a space or control character" },
 		{ "server: 'https://x'", "token: a b", "", "token: has a space or control character" },
 		{ "server: 'https://x'", "tokenFile: missing", "", "tokenFile: $/missing: No such file or directory" },
-		{ "server: 'https://x'", "exec: {command: aws}", "",
-		  "$/config:9:16: exec: credential plugins are not supported by this version; use a tokenFile, a token or a client "
-		  "certificate" },
-		{ "server: 'https://x'", "auth-provider: {name: gcp}", "", "auth-provider: credential plugins are not supported" },
+		{ "server: 'https://x'", "auth-provider: {name: gcp}", "", "$/config:9:25: auth-provider: Kubernetes has dropped these; use exec" },
+		{ "server: 'https://x'", "exec: {command: aws}, auth-provider: {}", "", "auth-provider together with exec: only one is allowed" },
+		{ "server: 'https://x'", "exec: aws", "", "$/config:9:16: exec: must be a map" },
+		{ "server: 'https://x'", "exec: {apiVersion: " V1 "}", "", "$/config:9:16: exec: command must be given" },
+		{ "server: 'https://x'", "exec: {command: aws}", "", "$/config:9:16: exec: apiVersion must be given" },
+		{ "server: 'https://x'", "exec: {command: aws, apiVersion: v1}", "",
+		  "apiVersion: must be client.authentication.k8s.io/v1 or v1beta1" },
+		{ "server: 'https://x'", "exec: {command: aws, apiVersion: client.authentication.k8s.io/v1alpha1}", "",
+		  "apiVersion: must be client.authentication.k8s.io/v1 or v1beta1" },
+		{ "server: 'https://x'", "exec: {command: aws, apiVersion: " V1 "}", "",
+		  "$/config:9:16: exec: interactiveMode must be Never, IfAvailable or Always" },
+		{ "server: 'https://x'", "exec: {command: aws, interactiveMode: never, apiVersion: " V1 "}", "",
+		  "interactiveMode: must be Never, IfAvailable or Always" },
+		{ "server: 'https://x'", "exec: {command: aws, args: x, interactiveMode: Never, apiVersion: " V1 "}", "", "args: must be a list" },
+		{ "server: 'https://x'", "exec: {command: aws, args: [[]], interactiveMode: Never, apiVersion: " V1 "}", "",
+		  "args: must be a list of texts" },
+		{ "server: 'https://x'", "exec: {command: aws, env: [x], interactiveMode: Never, apiVersion: " V1 "}", "",
+		  "env: must be a list of maps" },
+		{ "server: 'https://x'", "exec: {command: aws, env: [{value: x}], interactiveMode: Never, apiVersion: " V1 "}", "",
+		  "env: each needs a name" },
+		{ "server: 'https://x'", "exec: {command: aws, env: [{name: a=b}], interactiveMode: Never, apiVersion: " V1 "}", "",
+		  "env: each needs a name" },
+		{ "server: 'https://x', extensions: [{name: client.authentication.k8s.io/exec, extension: {a: b}}]",
+		  "exec: {command: aws, provideClusterInfo: true, interactiveMode: Never, apiVersion: " V1 "}", "",
+		  "extensions: client.authentication.k8s.io/exec is not supported" },
 		{ "server: 'https://x'", "", ", namespace: Team", "namespace: \"Team\" is not a namespace" },
 		{ "server: 'https://x'", "", ", namespace: a/b", "namespace: \"a/b\" is not a namespace" },
 		{ "server: 'https://x'", "", ", namespace: -a", "namespace: \"-a\" is not a namespace" },
@@ -357,6 +379,79 @@ static void token_file_may_be_missing_if_there_is_a_token(void **state)
 
 	assert_text(config.token, "t");
 	assert_text(config.token_file, in_dir("missing"));
+	cluster_config_close(&config);
+}
+
+/* ---- plugins ---- */
+
+static void plugin_is_taken_with_all_it_has(void **state)
+{
+	(void)state;
+	write_config("config", "server: 'https://x', extensions: [{name: other, extension: 1}]",
+		     "exec: {apiVersion: " V1 ", command: aws, args: [eks, '', --x=y z], env: [{name: A, value: b=c}, {name: D}],"
+		     " installHint: see there, provideClusterInfo: true, interactiveMode: Always}",
+		     "");
+	struct cluster_config config = load(in_dir("config"), NULL);
+
+	assert_text(config.exec.api_version, V1);
+	assert_text(config.exec.command, "aws"); /* a bare name is looked for in PATH */
+	assert_text(config.exec.args[0], "eks");
+	assert_text(config.exec.args[1], "");
+	assert_text(config.exec.args[2], "--x=y z");
+	assert_null(config.exec.args[3]);
+	assert_text(config.exec.env[0], "A=b=c");
+	assert_text(config.exec.env[1], "D=");
+	assert_null(config.exec.env[2]);
+	assert_text(config.exec.install_hint, "see there");
+	assert_true(config.exec.provide_cluster_info);
+	assert_int_equal(config.exec.interactive, INTERACTIVE_ALWAYS);
+	cluster_config_close(&config);
+}
+
+static void command_with_a_slash_starts_at_its_file(void **state)
+{
+	static const struct {
+		const char *command, *expected; /* $: the file's folder */
+	} rows[] = {
+		{ "./plugin", "$/./plugin" }, { "bin/plugin", "$/bin/plugin" }, { "../plugin", "$/../plugin" },
+		{ "/opt/plugin", "/opt/plugin" }, { "plugin", "plugin" },
+	};
+	char user[256], expected[256];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		snprintf(user, sizeof(user), "exec: {apiVersion: " V1 "beta1, command: %s}", rows[i].command);
+		write_config("config", "server: 'https://x'", user, "");
+		struct cluster_config config = load(in_dir("config"), NULL);
+
+		snprintf(expected, sizeof(expected), "%s%s", *rows[i].expected == '$' ? dir : "", rows[i].expected + (*rows[i].expected == '$'));
+		assert_text(config.exec.command, expected);
+		assert_int_equal(config.exec.interactive, INTERACTIVE_IF_AVAILABLE); /* the older version's default */
+		assert_false(config.exec.provide_cluster_info);
+		cluster_config_close(&config);
+	}
+}
+
+/* As with kubectl: it is not run for a request that has an Authorization header. */
+static void token_and_password_go_before_the_plugin(void **state)
+{
+	static const char *const users[] = { "token: t", "tokenFile: /dev/null", "username: u" };
+	char user[256];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(users); i++) {
+		snprintf(user, sizeof(user), "%s, exec: {apiVersion: " V1 "beta1, command: aws}", users[i]);
+		struct cluster_config config = load(write_config("config", "server: 'https://x'", user, ""), NULL);
+
+		assert_null(config.exec.command);
+		cluster_config_close(&config);
+	}
+	struct cluster_config config =
+		load(write_config("config", "server: 'https://x'",
+				  "client-certificate: a, client-key: b, exec: {apiVersion: " V1 "beta1, command: aws}", ""),
+		     NULL);
+
+	assert_text(config.exec.command, "aws");
 	cluster_config_close(&config);
 }
 
@@ -574,6 +669,9 @@ int main(void)
 		rule(refusals_name_the_place_and_the_reason),
 		rule(secrets_do_not_reach_messages),
 		rule(token_file_may_be_missing_if_there_is_a_token),
+		rule(plugin_is_taken_with_all_it_has),
+		rule(command_with_a_slash_starts_at_its_file),
+		rule(token_and_password_go_before_the_plugin),
 		rule(context_flag_beats_the_current_one),
 		rule(missing_contexts_list_those_that_there_are),
 		rule(entries_must_be_there_and_be_one),

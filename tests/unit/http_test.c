@@ -11,7 +11,9 @@
 #include <string.h>
 #include <arpa/inet.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,20 +73,25 @@ static int stop_server(void **state)
 	return 0;
 }
 
-/* What the server logged since the last time. */
-static const char *report(void)
+/* Says a word to the server; what it logged since the last time. */
+static const char *tell(const char *word)
 {
 	static char text[64 << 10];
 	char line[1024];
 	size_t used = 0;
 
-	fputs("report\n", wire.to);
+	fprintf(wire.to, "%s\n", word);
 	fflush(wire.to);
 	text[0] = '\0';
 	while (fgets(line, sizeof(line), wire.from) && strcmp(line, ".\n") != 0)
 		if (used + strlen(line) < sizeof(text))
 			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s", line);
 	return text;
+}
+
+static const char *report(void)
+{
+	return tell("report");
 }
 
 static unsigned count(const char *text, const char *what)
@@ -132,6 +139,7 @@ static void write_file(const char *path, const char *text)
 struct client {
 	struct cluster_config config;
 	struct loop *loop;
+	struct log log; /* read_log() */
 	struct http *http;
 	struct port port;
 	unsigned pending;
@@ -145,6 +153,7 @@ struct answer {
 	struct call *call;
 	unsigned done;
 	int status, retry_after_ms;
+	int begun; /* the status with which its beginning was told, before any of the body */
 	bool failed;
 	struct error error;
 	char *body;
@@ -185,7 +194,8 @@ static void connect_client(struct client *client)
 	struct error err;
 
 	client->loop = loop_new();
-	client->http = http_new(client->loop, &client->config, "tollgate/test", &err);
+	client->log = (struct log){ .fd = memfd_create("log", MFD_CLOEXEC), .level = LOG_INFO };
+	client->http = http_new(client->loop, &client->config, &client->log, "tollgate/test", &err);
 	if (!client->http)
 		fail_msg("%s", err.message);
 	client->port = http_port(client->http);
@@ -218,7 +228,18 @@ static void close_client(struct client *client)
 	http_free(client->http);
 	if (client->loop)
 		loop_free(client->loop);
+	if (client->log.fd > 0)
+		close(client->log.fd);
 	cluster_config_close(&client->config);
+}
+
+static const char *read_log(const struct client *client)
+{
+	static char text[64 << 10];
+	ssize_t len = pread(client->log.fd, text, sizeof(text) - 1, 0);
+
+	text[len > 0 ? len : 0] = '\0';
+	return text;
 }
 
 static void open_h2(struct client *client)
@@ -238,6 +259,11 @@ static int on_data(void *context, int status, const char *data, size_t len)
 	assert_false(answer->done);
 	assert_true(status > 0);
 	assert_true(answer->body_len + len <= BODY_MAX);
+	if (len == 0) {
+		assert_int_equal(answer->begun, 0); /* once */
+		assert_int_equal(answer->body_len, 0);
+		answer->begun = status;
+	}
 	if (answer->body_len + len >= answer->room) {
 		answer->room = 2 * (answer->body_len + len) + 1;
 		answer->body = memory_resize(answer->body, answer->room);
@@ -296,13 +322,35 @@ static void wait_until_seen(struct client *client, const char *what, unsigned n)
 	}
 }
 
+/* Until that one has ended, whatever else is under way. */
+static void run_until_done(struct client *client, const struct answer *answer)
+{
+	int64_t give_up_ms = loop_monotonic_ms() + DEADLINE_MS;
+
+	while (!answer->done) {
+		assert_true(loop_monotonic_ms() < give_up_ms);
+		run_at_most(client, 10);
+	}
+}
+
+/* Until it has brought something. */
+static void run_until_heard(struct client *client, const struct answer *answer)
+{
+	int64_t give_up_ms = loop_monotonic_ms() + DEADLINE_MS;
+
+	while (!answer->body_len) {
+		assert_true(loop_monotonic_ms() < give_up_ms);
+		run_at_most(client, 10);
+	}
+}
+
 /* One GET, to its end. */
 static struct answer get(struct client *client, const char *path)
 {
 	struct answer answer = { 0 };
 
 	ask_get(client, &answer, path);
-	run(client);
+	run_until_done(client, &answer);
 	assert_int_equal(answer.done, 1);
 	return answer;
 }
@@ -801,6 +849,7 @@ static void answer_that_does_not_come_is_given_up(void **state)
 		run(&client);
 		assert_true(loop_monotonic_ms() - began >= 150);
 		assert_int_equal(answer.done, 1);
+		assert_int_equal(answer.begun, rows[i].idle_timeout_ms ? rows[i].status : 0);
 		assert_failure(&answer, rows[i].status, rows[i].message);
 	}
 	close_client(&client);
@@ -901,7 +950,7 @@ static void refuse(struct client *client, const char *message)
 	struct error err = { 0 };
 
 	client->loop = loop_new();
-	client->http = http_new(client->loop, &client->config, "test", &err);
+	client->http = http_new(client->loop, &client->config, &client->log, "test", &err);
 	assert_null(client->http);
 	assert_int_equal(err.class, ERROR_INVALID);
 	assert_has(err.message, message);
@@ -932,6 +981,707 @@ static void unusable_certificates_are_named_at_once(void **state)
 	client.config.cert_data = read_file("client.crt");
 	client.config.key_data = read_file("stranger.key");
 	refuse(&client, "client-certificate-data and client-key-data: ");
+}
+
+/* ---- client certificates and authorities that change ---- */
+
+static void copy(const char *from, const char *to)
+{
+	char *text = read_file(from), *path = in_dir(to);
+
+	write_file(path, text);
+	free(text);
+	free(path);
+}
+
+static void show(const char *name)
+{
+	char file[64];
+
+	snprintf(file, sizeof(file), "%s.crt", name);
+	copy(file, "shown.crt");
+	snprintf(file, sizeof(file), "%s.key", name);
+	copy(file, "shown.key");
+}
+
+static void open_with_certificate(struct client *client, int port)
+{
+	show("client");
+	prepare_tls(client, port);
+	client->config.cert_file = in_dir("shown.crt");
+	client->config.key_file = in_dir("shown.key");
+	connect_client(client);
+}
+
+static void assert_peer(struct client *client, const char *name)
+{
+	struct answer answer = get(client, "/echo");
+	char expected[64];
+
+	snprintf(expected, sizeof(expected), "peer: %s\n", name);
+	assert_int_equal(answer.status, 200);
+	assert_has(answer.body, expected);
+	forget(&answer);
+}
+
+static void ask_patch(struct client *client, struct answer *answer, const char *path)
+{
+	ask(client, answer,
+	    &(struct request){ .method = "PATCH", .path = path, .content_type = "application/json", .body = "{}", .body_len = 2 });
+}
+
+/* The watch ends as if the server had ended it, the write finishes where it is, and then nothing is left of the old connection. */
+static void new_certificate_means_a_new_connection(void **state)
+{
+	struct client client;
+	struct answer watch = { 0 }, held = { 0 };
+
+	(void)state;
+	if (!wire.h2)
+		skip();
+	open_with_certificate(&client, wire.h2);
+	tell("hold");
+	assert_peer(&client, "client");
+	ask_get(&client, &watch, "/drip?a=b&watch=true");
+	run_until_heard(&client, &watch);
+	ask_patch(&client, &held, "/hold");
+	wait_until_seen(&client, "PATCH /hold", 1);
+	assert_int_equal(http_stats(client.http)->connections, 1);
+
+	show("client2");
+	http_reread(client.http);
+	assert_int_equal(watch.done, 0); /* not from within */
+	run_until_done(&client, &watch);
+	assert_int_equal(watch.status, 200);
+	assert_false(watch.failed);
+	assert_peer(&client, "client2");
+	assert_int_equal(http_stats(client.http)->connections, 2);
+	assert_int_equal(held.done, 0);
+	assert_has_not(report(), "h2 closed");
+	tell("release");
+	run(&client);
+	assert_answer(&held, 200, "at last");
+	wait_until_seen(&client, "h2 closed", 1);
+	assert_peer(&client, "client2");
+	assert_int_equal(http_stats(client.http)->connections, 2);
+	assert_int_equal(count(read_log(&client), "credentials have changed"), 1);
+	assert_int_equal(http_credentials(client.http).reloads, 1);
+	forget(&watch);
+	close_client(&client);
+}
+
+static void what_is_not_a_watch_is_not_ended(void **state)
+{
+	static const char *const paths[] = { "/drip", "/drip?watch=false", "/drip?xwatch=true", "/drip?watch=truely" };
+	struct client client;
+	struct answer answers[4] = { 0 }, watch = { 0 };
+
+	(void)state;
+	if (!wire.h2)
+		skip();
+	open_with_certificate(&client, wire.h2);
+	for (size_t i = 0; i < 4; i++)
+		ask_get(&client, &answers[i], paths[i]);
+	ask_get(&client, &watch, "/drip?watch=true");
+	for (size_t i = 0; i < 4; i++)
+		run_until_heard(&client, &answers[i]);
+	show("client2");
+	http_reread(client.http);
+	run_until_done(&client, &watch);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(answers[i].done, 0);
+		cancel(&answers[i]);
+		forget(&answers[i]);
+	}
+	forget(&watch);
+	close_client(&client);
+}
+
+/* Nobody has answered it yet, so nobody notices. */
+static void watch_without_an_answer_moves_over(void **state)
+{
+	struct client client;
+	struct answer watch = { 0 };
+
+	(void)state;
+	if (!wire.h2)
+		skip();
+	open_with_certificate(&client, wire.h2);
+	ask_get(&client, &watch, "/silent?watch=true");
+	wait_until_seen(&client, "GET /silent", 1);
+	show("client2");
+	http_reread(client.http);
+	wait_until_seen(&client, "GET /silent", 1);
+	assert_int_equal(watch.done, 0);
+	assert_int_equal(http_stats(client.http)->connections, 2);
+	cancel(&watch);
+	close_client(&client);
+}
+
+static void bad_certificate_is_said_once_and_the_old_one_kept(void **state)
+{
+	struct client client;
+
+	(void)state;
+	open_with_certificate(&client, wire.https);
+	assert_peer(&client, "client");
+	write_file(client.config.cert_file, "");
+	for (int i = 0; i < 3; i++)
+		http_reread(client.http);
+	assert_int_equal(count(read_log(&client), "going on with those from before"), 1);
+	assert_has(read_log(&client), "shown.crt");
+	assert_peer(&client, "client");
+	copy("client2.crt", "shown.crt"); /* its key is not there yet: another trouble */
+	for (int i = 0; i < 3; i++)
+		http_reread(client.http);
+	assert_int_equal(count(read_log(&client), "going on with those from before"), 2);
+	assert_peer(&client, "client");
+	assert_int_equal(http_stats(client.http)->connections, 1);
+	copy("client.crt", "shown.crt");
+	http_reread(client.http);
+	assert_int_equal(count(read_log(&client), "credentials are well again"), 1);
+	assert_peer(&client, "client");
+	assert_int_equal(http_stats(client.http)->connections, 1);
+	assert_int_equal(http_credentials(client.http).failures, 6);
+	assert_int_equal(http_credentials(client.http).reloads, 0);
+	assert_string_equal(http_credentials(client.http).source, "client certificate");
+	assert_true(http_credentials(client.http).expires > loop_now());
+	close_client(&client);
+}
+
+static void rejected_certificate_is_read_again_and_the_request_repeated_once(void **state)
+{
+	struct client client;
+	struct answer answers[4] = { 0 }, hopeless = { 0 };
+
+	(void)state;
+	open_with_certificate(&client, wire.https);
+	for (size_t i = 0; i < 4; i++)
+		ask_patch(&client, &answers[i], "/peer/client2");
+	show("client2");
+	run(&client);
+	for (size_t i = 0; i < 4; i++)
+		assert_answer(&answers[i], 200, "welcome");
+	assert_int_equal(count(report(), "peer client body 2\n"), 4);
+	assert_int_equal(count(read_log(&client), "credentials have changed"), 1);
+	ask_patch(&client, &hopeless, "/peer/client");
+	run(&client);
+	assert_answer(&hopeless, 401, "who are you");
+	assert_int_equal(count(report(), "peer "), 1);
+	close_client(&client);
+}
+
+static void authority_may_change_both_ways(void **state)
+{
+	struct client client;
+
+	(void)state;
+	copy("ca.crt", "trusted.crt");
+	prepare_tls(&client, wire.https);
+	free(client.config.ca_file);
+	client.config.ca_file = in_dir("trusted.crt");
+	connect_client(&client);
+	struct answer answer = get(&client, "/hello");
+
+	assert_answer(&answer, 200, "hello, world");
+	copy("stranger.crt", "trusted.crt");
+	http_reread(client.http);
+	answer = get(&client, "/hello"); /* not over the connection from before */
+	assert_failure(&answer, 0, "connect to https://127.0.0.1:");
+	copy("ca.crt", "trusted.crt");
+	http_reread(client.http);
+	answer = get(&client, "/hello");
+	assert_answer(&answer, 200, "hello, world");
+	close_client(&client);
+}
+
+/* ---- plugins ---- */
+
+/* A script that notes each run and then does as told. $token is a file in its folder. */
+static void prepare_plugin(struct client *client, int port, const char *body)
+{
+	char *path = in_dir("plugin"), *runs = in_dir("runs");
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	fprintf(file, "#!/bin/sh\ncd '%s'; echo run >>runs\n", wire.dir);
+	fprintf(file, "say() { printf '%%s\\n' '{\"kind\":\"ExecCredential\",\"apiVersion\":\"client.authentication.k8s.io/v1\",\"status\":{'\"$1\"'}}'; }\n%s\n",
+		body);
+	fclose(file);
+	chmod(path, 0700);
+	write_file(runs, "");
+	free(runs);
+	prepare_tls(client, port);
+	client->config.exec.command = path;
+	client->config.exec.api_version = memory_strdup("client.authentication.k8s.io/v1");
+}
+
+static void open_plugin(struct client *client, int port, const char *body)
+{
+	prepare_plugin(client, port, body);
+	connect_client(client);
+}
+
+#define SAY_TOKEN "say '\"token\":\"'$(cat token)'\"'"
+
+static void write_token(const char *token)
+{
+	char *path = in_dir("token");
+
+	write_file(path, token);
+	free(path);
+}
+
+static unsigned count_runs(void)
+{
+	char *text = read_file("runs");
+	unsigned n = count(text, "run\n");
+
+	free(text);
+	return n;
+}
+
+static void requests_wait_for_one_run_of_the_plugin(void **state)
+{
+	struct client client;
+	struct answer answers[8] = { 0 };
+
+	(void)state;
+	write_token("new");
+	open_plugin(&client, wire.https, SAY_TOKEN);
+	for (size_t i = 0; i < 8; i++)
+		ask_unauthorized(&client, &answers[i]);
+	run(&client);
+	for (size_t i = 0; i < 8; i++)
+		assert_answer(&answers[i], 200, "welcome");
+	assert_int_equal(count_runs(), 1);
+	assert_string_equal(http_credentials(client.http).source, "exec plugin");
+	close_client(&client);
+}
+
+static void plugin_is_told_of_the_cluster_only_if_it_should_be(void **state)
+{
+	char url[128];
+
+	(void)state;
+	for (int told = 0; told < 2; told++) {
+		struct client client;
+
+		write_token("new");
+		prepare_plugin(&client, wire.https, "printf %s \"$KUBERNETES_EXEC_INFO\" >info; " SAY_TOKEN);
+		client.config.exec.provide_cluster_info = told;
+		connect_client(&client);
+		struct answer answer = get(&client, "/hello");
+
+		assert_answer(&answer, 200, "hello, world");
+		char *info = read_file("info");
+
+		assert_has(info, "\"apiVersion\":\"client.authentication.k8s.io/v1\"");
+		assert_has(info, "\"interactive\":false");
+		snprintf(url, sizeof(url), "\"server\":\"%s\"", client.config.server);
+		if (told) {
+			assert_has(info, url);
+			assert_has(info, "\"certificate-authority-data\":\"LS0tLS1CRUdJTiB");
+		} else {
+			assert_has_not(info, "cluster");
+		}
+		free(info);
+		close_client(&client);
+	}
+}
+
+static void plugin_that_fails_fails_the_requests(void **state)
+{
+	struct client client;
+	struct answer answers[3] = { 0 };
+
+	(void)state;
+	prepare_plugin(&client, wire.https, "echo s3cret; exit 7");
+	client.config.exec.install_hint = memory_strdup("get it there");
+	connect_client(&client);
+	for (size_t i = 0; i < 3; i++)
+		ask_get(&client, &answers[i], "/hello");
+	run(&client);
+	for (size_t i = 0; i < 3; i++)
+		assert_failure(&answers[i], 0, "/plugin: failed with exit code 7: get it there");
+	struct answer next = get(&client, "/hello"); /* too early to run it again */
+
+	assert_failure(&next, 0, "/plugin: failed with exit code 7: get it there");
+	assert_int_equal(count_runs(), 1);
+	assert_int_equal(count(report(), "GET"), 0);
+	assert_int_equal(count(read_log(&client), "no credential from the plugin"), 1);
+	assert_has_not(read_log(&client), "s3cret");
+	assert_int_equal(http_stats(client.http)->answers[HTTP_GET][0], 0); /* nothing was on the wire */
+	close_client(&client);
+}
+
+static void what_the_plugin_says_must_be_a_credential(void **state)
+{
+	static const char *const bodies[] = { "echo s3cret", "say '\"token\":\"s3cret\"' | sed s/v1/v2/", "say '\"token\":\"s3 cret\"'" };
+	static const char *const messages[] = { "/plugin: what it printed is not JSON", "/plugin: the kubeconfig says client.",
+						"/plugin: what it gave as a token is none" };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct client client;
+
+		open_plugin(&client, wire.https, bodies[i]);
+		struct answer answer = get(&client, "/hello");
+
+		assert_has_not(answer.error.message, "s3");
+		assert_failure(&answer, 0, messages[i]);
+		assert_has_not(read_log(&client), "s3");
+		close_client(&client);
+	}
+}
+
+static void hung_plugin_holds_nobody_longer_than_he_wants_to_wait(void **state)
+{
+	struct client client;
+	struct answer patient = { 0 }, hasty = { 0 }, idle = { 0 };
+
+	(void)state;
+	open_plugin(&client, wire.https, "while :; do sleep 1000; done");
+	ask_get(&client, &patient, "/hello");
+	ask(&client, &hasty, &(struct request){ .method = "GET", .path = "/hello", .timeout_ms = 150 });
+	ask(&client, &idle, &(struct request){ .method = "GET", .path = "/hello", .idle_timeout_ms = 200 });
+	run_until_done(&client, &idle);
+	assert_failure(&hasty, 0, "no credential from exec plugin");
+	assert_failure(&idle, 0, "/plugin within 0.2 s");
+	assert_int_equal(patient.done, 0);
+	cancel(&patient);
+	struct answer other = { 0 };
+
+	ask_get(&client, &other, "/hello");
+	close_client(&client); /* with the plugin still there, and one waiting for it */
+	assert_int_equal(other.done, 0);
+	assert_int_equal(count_runs(), 1);
+}
+
+static void rejected_credential_runs_the_plugin_again(void **state)
+{
+	struct client client;
+	struct answer answers[4] = { 0 }, hopeless = { 0 };
+
+	(void)state;
+	write_token("old");
+	open_plugin(&client, wire.https, SAY_TOKEN);
+	struct answer first = get(&client, "/hello");
+
+	assert_answer(&first, 200, "hello, world");
+	write_token("new");
+	for (size_t i = 0; i < 4; i++)
+		ask_unauthorized(&client, &answers[i]);
+	run(&client);
+	for (size_t i = 0; i < 4; i++)
+		assert_answer(&answers[i], 200, "welcome");
+	assert_int_equal(count_runs(), 2);
+	assert_has_not(read_log(&client), "new");
+	close_client(&client);
+
+	write_token("older");
+	open_plugin(&client, wire.https, SAY_TOKEN);
+	ask_unauthorized(&client, &hopeless);
+	run(&client);
+	assert_answer(&hopeless, 401, "who are you");
+	assert_int_equal(count_runs(), 2);
+	struct answer again = { 0 };
+
+	ask_unauthorized(&client, &again);
+	run(&client);
+	assert_answer(&again, 401, "who are you");
+	assert_int_equal(count_runs(), 2); /* not for each */
+	close_client(&client);
+}
+
+static void expired_credential_is_replaced_without_a_401(void **state)
+{
+	struct client client;
+
+	(void)state;
+	write_token("new");
+	open_plugin(&client, wire.https, "say '\"token\":\"new\",\"expirationTimestamp\":\"'$(date -u -d '+2 seconds' +%FT%TZ)'\"'");
+	struct answer first = get(&client, "/hello");
+
+	assert_answer(&first, 200, "hello, world");
+	instant_t expires = http_credentials(client.http).expires;
+
+	assert_true(expires > 0);
+	while (http_credentials(client.http).expires == expires) {
+		struct answer answer = { 0 };
+
+		assert_true(loop_now() < expires + DEADLINE_MS);
+		ask_unauthorized(&client, &answer);
+		run(&client);
+		assert_answer(&answer, 200, "welcome");
+	}
+	assert_has_not(report(), "authorization None");
+	close_client(&client);
+}
+
+static void plugin_may_give_a_certificate(void **state)
+{
+	struct client client;
+	struct answer watch = { 0 };
+
+	(void)state;
+	if (!wire.h2)
+		skip();
+	show("client");
+	open_plugin(&client, wire.h2,
+		    "pem() { awk '{printf \"%s\\\\n\", $0}' $1; }\n"
+		    "say '\"clientCertificateData\":\"'\"$(pem shown.crt)\"'\",\"clientKeyData\":\"'\"$(pem shown.key)\"'\"'");
+	assert_peer(&client, "client");
+	ask_get(&client, &watch, "/drip?watch=true");
+	run_until_heard(&client, &watch);
+	show("client2");
+	struct answer rejected = get(&client, "/unauthorized"); /* says 401 to whoever has no token */
+
+	assert_answer(&rejected, 401, "who are you");
+	run_until_done(&client, &watch);
+	assert_false(watch.failed);
+	assert_peer(&client, "client2");
+	forget(&watch);
+	close_client(&client);
+}
+
+static void plugin_that_wants_a_terminal_is_refused(void **state)
+{
+	struct client client;
+
+	(void)state;
+	prepare_plugin(&client, wire.https, "exit 0");
+	client.config.exec.interactive = INTERACTIVE_ALWAYS;
+	refuse(&client, "interactiveMode is Always, but standard input is not a terminal");
+}
+
+/* ---- what is too late ---- */
+
+static void stop_until(int64_t monotonic_ms)
+{
+	while (loop_monotonic_ms() < monotonic_ms)
+		;
+}
+
+static void late_write_does_not_go_out(void **state)
+{
+	struct client client;
+	struct answer answers[3] = { 0 };
+
+	(void)state;
+	open_http(&client);
+	struct answer first = get(&client, "/hello");
+
+	assert_answer(&first, 200, "hello, world");
+	/* At once, and stopped after send, before curl could do anything. */
+	const struct request request = { .method = "PATCH",
+					 .path = "/echo",
+					 .content_type = "a/b",
+					 .body = "{}",
+					 .body_len = 2,
+					 .body_until_ms = loop_monotonic_ms() };
+	struct request soon = request, bare = { .method = "DELETE", .path = "/echo" };
+
+	ask(&client, &answers[0], &request);
+	soon.body_until_ms = bare.body_until_ms = loop_monotonic_ms() + 50;
+	ask(&client, &answers[1], &soon);
+	ask(&client, &answers[2], &bare);
+	stop_until(soon.body_until_ms);
+	run(&client);
+	for (size_t i = 0; i < 3; i++)
+		assert_failure(&answers[i], 0, i < 2 ? "PATCH /echo: past its time" : "DELETE /echo: past its time");
+	assert_has_not(report(), " /echo");
+	close_client(&client);
+
+	open_http(&client);
+	struct answer at_once = { 0 };
+
+	ask(&client, &at_once, &request);
+	run(&client);
+	assert_failure(&at_once, 0, "PATCH /echo: past its time");
+	assert_int_equal(http_stats(client.http)->connections, 0);
+
+	struct answer well = { 0 };
+
+	soon.body_until_ms = loop_monotonic_ms() + DEADLINE_MS;
+	ask(&client, &well, &soon);
+	run(&client);
+	assert_int_equal(well.status, 200);
+	assert_false(well.failed);
+	forget(&well);
+	close_client(&client);
+}
+
+/* A large body of which no more has gone out than the server takes; then we are stopped until its time has passed. */
+static void stop_in_the_middle(struct client *client, struct answer *answer, const char *seen)
+{
+	enum { SIZE = 32 << 20 };
+	char *body = memory_alloc(SIZE);
+	struct request request = { .method = "PATCH", .path = "/slurp", .content_type = "a/b", .body = body, .body_len = SIZE };
+
+	tell("hold");
+	request.body_until_ms = loop_monotonic_ms() + 1500;
+	ask(client, answer, &request);
+	free(body);
+	wait_until_seen(client, seen, 1);
+	/* Until curl has been given all that there is room for. */
+	for (uint64_t given = 0; given != http_stats(client->http)->bytes_out || !given;) {
+		assert_true(loop_monotonic_ms() < request.body_until_ms);
+		given = http_stats(client->http)->bytes_out;
+		run_at_most(client, 100);
+	}
+	assert_int_equal(answer->done, 0);
+	stop_until(request.body_until_ms);
+}
+
+/* Something else wakes us up before there is room again. */
+static void late_body_is_cut_off_behind_a_full_socket(void **state)
+{
+	struct client client;
+	struct answer answer = { 0 };
+
+	(void)state;
+	open_http(&client);
+	stop_in_the_middle(&client, &answer, "PATCH /slurp");
+	struct answer other = get(&client, "/hello");
+
+	assert_answer(&other, 200, "hello, world");
+	run_until_done(&client, &answer);
+	assert_failure(&answer, 0, "PATCH /slurp: past its time");
+	tell("release");
+	wait_until_seen(&client, "slurp reset", 1);
+	close_client(&client);
+}
+
+/* HTTP/2 did not let more go out; then it does. */
+static void late_body_is_cut_off_behind_a_full_window(void **state)
+{
+	struct client client;
+	struct answer answer = { 0 };
+	int64_t give_up_ms = loop_monotonic_ms() + DEADLINE_MS;
+	unsigned bytes = 0;
+
+	(void)state;
+	open_h2(&client);
+	stop_in_the_middle(&client, &answer, "h2 begins /slurp");
+	tell("release");
+	run(&client);
+	assert_failure(&answer, 0, "PATCH /slurp: past its time");
+	while (!bytes) {
+		const char *had = strstr(report(), "h2 had ");
+
+		assert_true(loop_monotonic_ms() < give_up_ms);
+		if (had)
+			assert_int_equal(sscanf(had, "h2 had %u bytes", &bytes), 1);
+		run_at_most(&client, 10);
+	}
+	assert_in_range(bytes, 1, 65535); /* the window: nothing went out after it was opened */
+	struct answer after = get(&client, "/hello");
+
+	assert_answer(&after, 200, "hello, world");
+	close_client(&client);
+}
+
+static void abort_leaves_nothing_on_its_way(void **state)
+{
+	enum { SIZE = 32 << 20 };
+	struct client client;
+	struct answer write = { 0 }, silent = { 0 }, idle = { 0 };
+	char *body = memory_alloc(SIZE);
+
+	(void)state;
+	tell("hold");
+	open_http(&client);
+	ask(&client, &write,
+	    &(struct request){ .method = "PATCH", .path = "/slurp", .content_type = "a/b", .body = body, .body_len = SIZE });
+	ask_get(&client, &silent, "/silent");
+	wait_until_seen(&client, "PATCH /slurp", 1);
+	ask_get(&client, &idle, "/hello");
+	run_until_done(&client, &idle);
+	assert_answer(&idle, 200, "hello, world");
+	http_abort(client.http);
+	assert_int_equal(http_stats(client.http)->in_flight, 0);
+	tell("release");
+	wait_until_seen(&client, "slurp reset", 1);
+	assert_int_equal(write.done + silent.done, 0);
+	cancel(&write);
+	cancel(&silent);
+	struct answer after = get(&client, "/hello");
+
+	assert_answer(&after, 200, "hello, world");
+	free(body);
+	close_client(&client);
+}
+
+/* ---- what is counted and shown ---- */
+
+static void requests_are_counted_by_method_and_code(void **state)
+{
+	struct client client;
+	struct answer watch = { 0 }, patch = { 0 };
+	char host[64];
+
+	(void)state;
+	prepare_token_file(&client, wire.https, "old");
+	struct answer hello = get(&client, "/hello"), lost = get(&client, "/no-answer"), cut = get(&client, "/cut");
+	const struct http_stats *stats = http_stats(client.http);
+
+	assert_answer(&hello, 200, "hello, world");
+	assert_failure(&lost, 0, "GET /no-answer");
+	assert_failure(&cut, 200, "GET /cut");
+	assert_int_equal(stats->answers[HTTP_GET][200], 2); /* the answer that was cut off had begun */
+	assert_int_equal(stats->answers[HTTP_GET][0], 1);
+	assert_int_equal(histogram_count(&stats->durations[HTTP_GET]), 3);
+	/* One that is hidden behind a second try was a request, too. */
+	write_file(client.config.token_file, "new");
+	ask_unauthorized(&client, &patch);
+	run(&client);
+	assert_answer(&patch, 200, "welcome");
+	assert_int_equal(stats->answers[HTTP_PATCH][401], 1);
+	assert_int_equal(stats->answers[HTTP_PATCH][200], 1);
+	assert_int_equal(histogram_count(&stats->durations[HTTP_PATCH]), 2);
+	/* A watch counts when it begins. */
+	ask_get(&client, &watch, "/drip?watch=true");
+	run_until_heard(&client, &watch);
+	assert_int_equal(stats->answers[HTTP_GET][200], 3);
+	assert_int_equal(histogram_count(&stats->durations[HTTP_GET]), 4);
+	cancel(&watch);
+	assert_int_equal(stats->answers[HTTP_GET][200], 3);
+	snprintf(host, sizeof(host), "127.0.0.1:%d", wire.https);
+	assert_string_equal(stats->host, host);
+	forget(&watch);
+	close_client(&client);
+}
+
+static void note_call(void *context, const char *method, const char *path, int64_t age_ms, uint64_t bytes)
+{
+	char *text = context;
+
+	assert_in_range(age_ms, 0, DEADLINE_MS);
+	sprintf(text + strlen(text), "%s %s %s\n", method, path, bytes ? "some" : "none");
+}
+
+static void calls_under_way_can_be_seen(void **state)
+{
+	struct client client;
+	struct answer drip = { 0 }, silent = { 0 };
+	char seen[256] = "";
+
+	(void)state;
+	open_http(&client);
+	http_each_call(client.http, note_call, seen);
+	assert_string_equal(seen, "");
+	ask_get(&client, &drip, "/drip?continue=very-long");
+	ask_patch(&client, &silent, "/silent");
+	run_until_heard(&client, &drip);
+	http_each_call(client.http, note_call, seen);
+	assert_has(seen, "GET /drip some\n");
+	assert_has(seen, "PATCH /silent none\n");
+	assert_string_equal(http_credentials(client.http).source, "none");
+	cancel(&drip);
+	cancel(&silent);
+	forget(&drip);
+	close_client(&client);
 }
 
 /* ---- proxy ---- */
@@ -1215,6 +1965,27 @@ int main(int argc, char **argv)
 		cmocka_unit_test(cancelled_call_is_not_heard_of_again),
 		cmocka_unit_test(free_aborts_without_callbacks),
 		cmocka_unit_test(unusable_certificates_are_named_at_once),
+		cmocka_unit_test(new_certificate_means_a_new_connection),
+		cmocka_unit_test(what_is_not_a_watch_is_not_ended),
+		cmocka_unit_test(watch_without_an_answer_moves_over),
+		cmocka_unit_test(bad_certificate_is_said_once_and_the_old_one_kept),
+		cmocka_unit_test(rejected_certificate_is_read_again_and_the_request_repeated_once),
+		cmocka_unit_test(authority_may_change_both_ways),
+		cmocka_unit_test(requests_wait_for_one_run_of_the_plugin),
+		cmocka_unit_test(plugin_is_told_of_the_cluster_only_if_it_should_be),
+		cmocka_unit_test(plugin_that_fails_fails_the_requests),
+		cmocka_unit_test(what_the_plugin_says_must_be_a_credential),
+		cmocka_unit_test(hung_plugin_holds_nobody_longer_than_he_wants_to_wait),
+		cmocka_unit_test(rejected_credential_runs_the_plugin_again),
+		cmocka_unit_test(expired_credential_is_replaced_without_a_401),
+		cmocka_unit_test(plugin_may_give_a_certificate),
+		cmocka_unit_test(plugin_that_wants_a_terminal_is_refused),
+		cmocka_unit_test(late_write_does_not_go_out),
+		cmocka_unit_test(late_body_is_cut_off_behind_a_full_socket),
+		cmocka_unit_test(late_body_is_cut_off_behind_a_full_window),
+		cmocka_unit_test(abort_leaves_nothing_on_its_way),
+		cmocka_unit_test(requests_are_counted_by_method_and_code),
+		cmocka_unit_test(calls_under_way_can_be_seen),
 		cmocka_unit_test(proxy_sees_the_tunnel_and_no_credentials),
 		cmocka_unit_test(loopback_needs_no_proxy_of_the_environment),
 		cmocka_unit_test(requests_share_one_connection),
@@ -1228,6 +1999,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(silent_connection_is_given_up_for_all),
 	};
 
+	/* Whoever runs the tests may sit at a terminal. */
+	if (!freopen("/dev/null", "r", stdin))
+		return 1;
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]); /* a name; * stands for anything */
 	return cmocka_run_group_tests(tests, start_server, stop_server);

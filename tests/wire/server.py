@@ -6,8 +6,9 @@ stdout where, and where the certificates are:
 
     http 1111 https 2222 h2 3333 proxy 4444 dir /tmp/...
 
-then answers each line on stdin with the log since the last one, ended by a line ".". Ends with stdin. Log lines: `KIND connection`,
-`KIND METHOD PATH` and, on request, what a test wants to know about the request.
+then answers each line on stdin with the log since the last one, ended by a line ".". Ends with stdin. The line `release` lets those go
+on that wait for it, until the line `hold`. Log lines: `KIND connection`, `KIND closed`, `KIND METHOD PATH` and, on request, what a test wants to know about the
+request.
 """
 import email.utils
 import os
@@ -30,7 +31,7 @@ except ImportError:
 TOGETHER = 64  # streams that /together waits for
 log_lines = []
 log_lock = threading.Lock()
-never = threading.Event()
+never, released = threading.Event(), threading.Event()
 
 
 def log(line):
@@ -41,14 +42,15 @@ def log(line):
 # ---------------------------------------------------------------- certificates
 
 def make_certificates(folder):
-    """An authority, a server (127.0.0.1, tollgate.test), a client, and a stranger who signed himself."""
+    """An authority, a server (127.0.0.1, tollgate.test), two clients, and a stranger who signed himself."""
     def openssl(*args):
         subprocess.run(["openssl", *args], cwd=folder, check=True, capture_output=True)
 
     ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     openssl("req", "-x509", *ec, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=wire ca")
     openssl("req", "-x509", *ec, "-keyout", "stranger.key", "-out", "stranger.crt", "-subj", "/CN=stranger")
-    for name, usage, san in (("server", "serverAuth", "IP:127.0.0.1,DNS:tollgate.test"), ("client", "clientAuth", "DNS:client")):
+    for name, usage, san in (("server", "serverAuth", "IP:127.0.0.1,DNS:tollgate.test"), ("client", "clientAuth", "DNS:client"),
+                             ("client2", "clientAuth", "DNS:client2")):
         with open(os.path.join(folder, f"{name}.ext"), "w") as extensions:
             extensions.write(f"extendedKeyUsage={usage}\nsubjectAltName={san}\n")
         openssl("req", *ec, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
@@ -66,11 +68,14 @@ def tls(folder, *protocols):
     return context
 
 
+def peer_name(conn):
+    return dict(pair[0] for pair in (conn.getpeercert() or {}).get("subject", ())).get("commonName")
+
+
 def describe_tls(conn):
     if not isinstance(conn, ssl.SSLSocket):
         return ""
-    peer = dict(pair[0] for pair in (conn.getpeercert() or {}).get("subject", ()))
-    return f"sni: {getattr(conn, 'wanted_name', None)}\npeer: {peer.get('commonName')}\n{conn.version()}\n"
+    return f"sni: {getattr(conn, 'wanted_name', None)}\npeer: {peer_name(conn)}\n{conn.version()}\n"
 
 
 # ---------------------------------------------------------------- HTTP/1.1
@@ -94,7 +99,8 @@ def read_request(reader):
         name, _, value = line.partition(":")
         headers.append((name, value.strip()))
     request = Request(method, path, headers, b"")
-    request.body = reader.read(int(request.header("content-length") or 0))
+    if path != "/slurp":
+        request.body = reader.read(int(request.header("content-length") or 0))
     return request
 
 
@@ -123,6 +129,25 @@ def unauthorized(conn, request):
         conn.sendall(answer(b"welcome"))
     else:
         conn.sendall(answer(b"who are you", "401 Unauthorized"))
+
+
+def peer(conn, request):
+    """Welcomes who shows the certificate that the path names."""
+    known = request.path.rpartition("/")[2] == peer_name(conn)
+    log(f"peer {peer_name(conn)} body {len(request.body)}")
+    conn.sendall(answer(b"welcome") if known else answer(b"who are you", "401 Unauthorized"))
+
+
+def slurp(conn, request):
+    """Takes nothing of the body before it is released, and then all that still comes."""
+    released.wait()
+    try:
+        while conn.recv(65536):
+            pass
+        log("slurped")
+    except ConnectionResetError:
+        log("slurp reset")
+    return False
 
 
 def retry_after(conn, request):
@@ -183,6 +208,8 @@ BEHAVIOURS = {
     "/echo": echo,
     "/retry": retry_after,
     "/unauthorized": unauthorized,
+    "/peer": peer,
+    "/slurp": slurp,
     "/silent": lambda conn, request: wait_for_end(conn),
     "/half-then-silence": half_then_silence,
     "/drip": drip,
@@ -228,20 +255,39 @@ class Http2:
     def __init__(self, conn, kind):
         self.conn, self.kind = conn, kind
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
-        self.requests, self.bodies, self.waiting, self.dripping = {}, {}, [], []
+        self.requests, self.bodies, self.waiting, self.dripping, self.held, self.unread = {}, {}, [], [], [], []
 
     def receive(self):
         """The next bytes, b"" at the end; while streams drip a byte goes out on each every 30 ms."""
-        self.conn.settimeout(0.03 if self.dripping else None)
+        self.conn.settimeout(0.03 if self.dripping or self.held or self.unread else None)
         while True:
             try:
                 return self.conn.recv(65536)
             except TimeoutError:
                 for stream in self.dripping:
                     self.h2.send_data(stream, b"x")
+                if released.is_set():
+                    for stream in self.held:
+                        self.start(stream, 200, b"at last")
+                    for n, stream in self.unread:
+                        self.h2.acknowledge_received_data(n, stream)
+                    self.held, self.unread = [], []
+                    self.send_bodies()
                 self.flush()
 
+    def give_up(self, stream):
+        """What came of a request that will not be complete."""
+        if stream in self.requests:
+            log(f"{self.kind} had {len(self.requests.pop(stream).body)} bytes")
+
     def run(self):
+        try:
+            self.work()
+        finally:
+            for stream in list(self.requests):
+                self.give_up(stream)
+
+    def work(self):
         self.h2.initiate_connection()
         self.flush()
         while (data := self.receive()):
@@ -259,13 +305,19 @@ class Http2:
             headers = [(k, v) for k, v in event.headers]
             fields = dict(headers)
             self.requests[event.stream_id] = Request(fields[":method"], fields[":path"], headers, b"")
+            log(f"{self.kind} begins {fields[':path']}")
         elif isinstance(event, h2.events.DataReceived):
-            self.requests[event.stream_id].body += event.data
-            self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+            request = self.requests[event.stream_id]
+            request.body += event.data
+            if request.path == "/slurp":  # no more than the window holds, until it is released
+                self.unread.append((event.flow_controlled_length, event.stream_id))
+            else:
+                self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
         elif isinstance(event, h2.events.StreamEnded):
             return self.answer(event.stream_id, self.requests.pop(event.stream_id))
         elif isinstance(event, h2.events.StreamReset):
             log(f"{self.kind} reset")
+            self.give_up(event.stream_id)
             self.bodies.pop(event.stream_id, None)
             self.dripping = [stream for stream in self.dripping if stream != event.stream_id]
         return None
@@ -289,7 +341,7 @@ class Http2:
 
     def answer(self, stream, request):
         log(f"{self.kind} {request.method} {request.path}")
-        name, _, rest = request.path[1:].partition("/")
+        name, _, rest = request.path[1:].partition("?")[0].partition("/")
         if name == "echo":
             text = "".join(f"{k}: {v}\n" for k, v in request.headers) + describe_tls(self.conn) + "\n"
             self.start(stream, 200, text.encode() + request.body)
@@ -307,6 +359,8 @@ class Http2:
         elif name == "drip":
             self.h2.send_headers(stream, [(":status", "200")])
             self.dripping.append(stream)
+        elif name == "hold":
+            self.held.append(stream)
         elif name == "reset":
             self.h2.reset_stream(stream, 2)
         elif name == "unauthorized":
@@ -340,8 +394,11 @@ def connection(conn, kind, context, serve):
     conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if context:
         conn = context.wrap_socket(conn, server_side=True)
-    with conn:
-        serve(conn, kind)
+    try:
+        with conn:
+            serve(conn, kind)
+    finally:
+        log(f"{kind} closed")
 
 
 def listen(kind, context, serve):
@@ -364,7 +421,11 @@ def main():
         if h2:
             ports["h2"] = listen("h2", tls(folder, "h2", "http/1.1"), lambda conn, kind: Http2(conn, kind).run())
         print(*(f"{kind} {port}" for kind, port in ports.items()), "dir", folder, flush=True)
-        for _ in sys.stdin:
+        for line in sys.stdin:
+            if line == "hold\n":
+                released.clear()
+            elif line == "release\n":
+                released.set()
             with log_lock:
                 lines = [*log_lines, "."]
                 log_lines.clear()
