@@ -5,15 +5,21 @@
  */
 #include "dispatch.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "hash.h"
 
 enum {
 	OUTAGE_FIRST_MS = 100,
 	OUTAGE_LAST_MS = 5000,
-	COMPLAIN_EVERY_MS = 10000,
 	CLOCK_LOOK_EVERY = 16, /* decisions between two looks at the clock */
 	WAKE_LEAST_MS = 1000,  /* a decision that asks to be woken at once would be taken for ever */
 };
+
+const char *const dispatch_result_names[DISPATCH_RESULTS] = { "success", "error", "requeue", "requeue_after" };
+const char *const written_result_names[WRITTEN_RESULTS] = { "ok", "conflict", "error" };
 
 static int64_t mono(const struct dispatch *d)
 {
@@ -39,14 +45,72 @@ static bool ask_providers(struct dispatch *d, struct key key, const struct outco
 	return answered;
 }
 
-/* For people: what is about to be written, and why. */
-static void tell(struct dispatch *d, struct key key, const struct outcome *outcome)
+/* ---- what people are told ---- */
+
+enum { TURN_TEXT_SIZE = 32, API_VERSION_SIZE = 128 };
+
+/* As controller-runtime's reconcileID: the same for all that one decision leads to. */
+static const char *turn_text(const struct dispatch *d, uint64_t number, char text[TURN_TEXT_SIZE])
 {
-	for (size_t i = 0; i < outcome->n_effects; i++)
-		if (outcome->effects[i].type == EFFECT_EVENT)
-			log_info(d->log, outcome->effects[i].event.note, "reason", outcome->effects[i].event.reason, "kind",
-				 kinds[key.kind].resource->kind, "namespace", key.ns ? key.ns->text : NULL, "name", key.name->text);
+	snprintf(text, TURN_TEXT_SIZE, "%08" PRIx32 "-%" PRIu64, d->process, number);
+	return text;
 }
+
+/* The fields that say which decision a line is about. */
+#define DECISION(d, key, number) \
+	"controller", kinds[(key).kind].controller, "namespace", (key).ns ? (key).ns->text : NULL, "name", (key).name->text, "reconcileID", \
+		turn_text((d), (number), (char[TURN_TEXT_SIZE]){ 0 })
+
+static void tell(struct dispatch *d, const struct ending *ending)
+{
+	const struct resource *r = kinds[ending->key.kind].resource;
+	char api_version[API_VERSION_SIZE];
+
+	if (ending->n_events)
+		snprintf(api_version, sizeof(api_version), "%s%s%s", r->group, *r->group ? "/" : "", r->version);
+	for (size_t i = 0; i < ending->n_events; i++) {
+		const struct event *event = &ending->events[i];
+		const struct regarding about = { .api_version = api_version, .kind = r->kind, .ns = ending->key.ns ? ending->key.ns->text : NULL,
+						 .name = ending->key.name->text, .uid = ending->uid };
+
+		log_info(d->log, event->note, DECISION(d, ending->key, ending->turn.number), "reason", event->reason);
+		if (d->recorder)
+			recorder_add(d->recorder, &about, event);
+	}
+}
+
+/* The same key, request and answer; what the server says about it may name a version. */
+static uint64_t failure_hash(const struct ending *ending, const struct error *err)
+{
+	const int numbers[] = { ending->key.kind, (int)ending->type, err->code, (int)err->class };
+
+	return hash_text(hash_text(hash_bytes(HASH_EMPTY, numbers, sizeof(numbers)), atom_text(ending->key.ns)), ending->key.name->text);
+}
+
+static void complain(struct dispatch *d, const struct ending *ending, const struct error *err, int64_t now)
+{
+	bool unreadable = ending->type == WRITE_READ && err->class == ERROR_INVALID && !err->code; /* its informer has named it */
+
+	if (!unreadable && complaints_may(&d->complaints, failure_hash(ending, err), now))
+		log_warn(d->log, "request failed, will be tried again", DECISION(d, ending->key, ending->turn.number), "request",
+			 write_type_names[ending->type], "error", err->message);
+	else
+		log_debug(d->log, "request failed, will be tried again", DECISION(d, ending->key, ending->turn.number), "request",
+			  write_type_names[ending->type], "error", err->message);
+}
+
+static void say_what_was_left_out(struct dispatch *d, int64_t now)
+{
+	uint64_t n = complaints_left_out(&d->complaints, now);
+	char text[24];
+
+	if (!n)
+		return;
+	snprintf(text, sizeof(text), "%" PRIu64, n);
+	log_warn(d->log, "more requests failed than were named", "left_out", text);
+}
+
+/* ---- a turn ---- */
 
 static struct outcome decide(struct dispatch *d, struct key key)
 {
@@ -64,12 +128,14 @@ static struct outcome decide(struct dispatch *d, struct key key)
 	return outcome;
 }
 
-static void handle(struct dispatch *d, struct key key)
+static void handle(struct dispatch *d, struct key key, int64_t now)
 {
+	struct turn turn = { .number = ++d->turns };
 	struct outcome outcome;
 
 	if (cache_is_doubtful(d->cache, key)) {
-		writer_read(d->writer, key);
+		bucket_take(&d->bucket, now);
+		writer_read(d->writer, key, turn);
 		return;
 	}
 	if (!kinds[key.kind].reconciler->run) {
@@ -80,11 +146,12 @@ static void handle(struct dispatch *d, struct key key)
 	outcome = decide(d, key);
 	queue_forget_at(d->queue, key); /* the newest decision alone knows the moment */
 	queue_add_at(d->queue, key, outcome.wake_at);
-	if (writer_carry_out(d->writer, key, &outcome)) {
-		d->stats.writes[key.kind]++;
-		tell(d, key, &outcome);
+	turn.timed = outcome.wake_at != 0;
+	if (writer_carry_out(d->writer, key, turn, &outcome)) {
+		bucket_take(&d->bucket, now);
 		return;
 	}
+	d->stats.results[key.kind][turn.timed ? DISPATCH_REQUEUE_AFTER : DISPATCH_SUCCESS]++;
 	queue_forget(d->queue, key);
 	queue_done(d->queue, key);
 }
@@ -99,9 +166,9 @@ bool dispatch_run(struct dispatch *d, int64_t budget_ms)
 	for (unsigned n = 1; writer_has_room(d->writer); n++) {
 		if (n % CLOCK_LOOK_EVERY == 0 && (now = mono(d)) >= end)
 			return true;
-		if (!queue_take(d->queue, now, d->port->now(d->port->self), &key))
+		if (bucket_wait(&d->bucket, now) > 0 || !queue_take(d->queue, now, d->port->now(d->port->self), &key))
 			return false;
-		handle(d, key);
+		handle(d, key, now);
 	}
 	return false; /* full: an answer will wake us */
 }
@@ -120,6 +187,8 @@ struct dispatch_wait dispatch_wait(const struct dispatch *d)
 		wait = 0;
 	if (wait != INT64_MAX && now + wait < d->closed_until)
 		wait = d->closed_until - now;
+	if (wait < bucket_wait(&d->bucket, now))
+		wait = bucket_wait(&d->bucket, now);
 	return (struct dispatch_wait){ .ms = wait == INT64_MAX ? -1 : wait, .wall = wall > wall_now ? wall : 0 };
 }
 
@@ -132,21 +201,6 @@ static void note_outage(struct dispatch *d, int64_t now)
 	if (d->outage_ms > OUTAGE_LAST_MS)
 		d->outage_ms = OUTAGE_LAST_MS;
 	d->closed_until = now + d->outage_ms;
-}
-
-static void complain(struct dispatch *d, struct key key, enum write_type type, const struct error *err, int64_t now)
-{
-	int64_t *at = &d->complained_at[key.kind][type];
-	bool unreadable = type == WRITE_READ && err->class == ERROR_INVALID && !err->code; /* its informer has named it */
-
-	if (unreadable || (*at && now - *at < COMPLAIN_EVERY_MS)) {
-		log_debug(d->log, "request failed, will be tried again", "kind", kinds[key.kind].resource->kind, "namespace",
-			  key.ns ? key.ns->text : NULL, "name", key.name->text, "request", write_type_names[type], "error", err->message);
-		return;
-	}
-	*at = now;
-	log_warn(d->log, "request failed, will be tried again", "kind", kinds[key.kind].resource->kind, "namespace",
-		 key.ns ? key.ns->text : NULL, "name", key.name->text, "request", write_type_names[type], "error", err->message);
 }
 
 static void wake_now(void *context, struct key key)
@@ -167,16 +221,33 @@ static void tell_watchers(struct dispatch *d, struct key key)
 		kinds_settled(view, (enum kind_id)key.kind, object, &sink);
 }
 
-void dispatch_finished(void *context, struct key key, enum write_type type, const struct error *err)
+static void count(struct dispatch *d, const struct ending *ending, const struct error *err)
+{
+	enum written_result written = !err ? WRITTEN_OK : err->class == ERROR_CONFLICT ? WRITTEN_CONFLICT : WRITTEN_ERROR;
+	enum dispatch_result result = ending->turn.timed ? DISPATCH_REQUEUE_AFTER : DISPATCH_SUCCESS;
+
+	if (written == WRITTEN_ERROR)
+		result = DISPATCH_ERROR;
+	else if (written == WRITTEN_CONFLICT || ending->type == WRITE_READ)
+		result = DISPATCH_REQUEUE;
+	d->stats.written[ending->key.kind][ending->type][written]++;
+	d->stats.results[ending->key.kind][result]++;
+}
+
+void dispatch_finished(void *context, const struct ending *ending, const struct error *err)
 {
 	struct dispatch *d = context;
+	struct key key = ending->key;
 	int64_t now = mono(d), least = 0;
 
+	count(d, ending, err);
+	tell(d, ending);
+	say_what_was_left_out(d, now);
 	if (!err || err->code) {
 		d->outage_ms = 0;
 		d->closed_until = 0;
 	}
-	if (!err && type == WRITE_READ) {
+	if (!err && ending->type == WRITE_READ) {
 		/* What failed and led to this read has not succeeded yet: its failures stay on the account. */
 		queue_add(d->queue, key, PRIORITY_HIGH, now);
 	} else if (!err) {
@@ -185,10 +256,8 @@ void dispatch_finished(void *context, struct key key, enum write_type type, cons
 		note_outage(d, now);
 		queue_add(d->queue, key, PRIORITY_HIGH, now);
 	} else {
-		if (err->class != ERROR_CONFLICT) {
-			d->stats.errors[key.kind]++;
-			complain(d, key, type, err, now);
-		}
+		if (err->class != ERROR_CONFLICT)
+			complain(d, ending, err, now);
 		if (err->retry_after_ms > 0) /* spread those who were told the same */
 			least = err->retry_after_ms + (int64_t)(d->port->random(d->port->self) % (uint64_t)(err->retry_after_ms / 4 + 1));
 		queue_retry(d->queue, key, now, least);
@@ -201,7 +270,13 @@ void dispatch_init(struct dispatch *d, const struct port *port, struct cache *ca
 		   bool (*ask)(const struct provider_request *, struct provider_result *))
 {
 	*d = (struct dispatch){ .port = port, .cache = cache, .queue = queue, .log = log, .ask = ask };
+	d->process = (uint32_t)port->random(port->self);
 	arena_init(&d->arena);
+}
+
+void dispatch_limit(struct dispatch *d, long qps, long burst)
+{
+	bucket_init(&d->bucket, qps, burst, mono(d));
 }
 
 void dispatch_close(struct dispatch *d)

@@ -22,6 +22,11 @@ struct job {
 	struct job *next, **link;
 	struct key key; /* holds references */
 	enum write_type type;
+	struct turn turn;
+	struct arena told;    /* holds what is to be told; empty for most */
+	struct event *events;
+	size_t n_events;
+	const char *uid;      /* of the object that they are about */
 	struct call *call;
 	struct frame body;
 	char *text; /* the answer's body */
@@ -40,19 +45,24 @@ struct writer {
 	struct writer_stats stats;
 };
 
+static void job_unlink(struct job *job)
+{
+	*job->link = job->next;
+	if (job->next)
+		job->next->link = job->link;
+	job->writer->stats.in_flight--;
+}
+
 static void job_free(struct job *job)
 {
 	struct writer *w = job->writer;
 
-	*job->link = job->next;
-	if (job->next)
-		job->next->link = job->link;
 	frame_close(&job->body);
 	free(job->text);
+	arena_close(&job->told);
 	atom_unref(w->atoms, job->key.ns);
 	atom_unref(w->atoms, job->key.name);
 	free(job);
-	w->stats.in_flight--;
 }
 
 static int keep_body(void *context, enum slice_type type, const char *text, size_t len)
@@ -135,21 +145,24 @@ static void on_done(void *context, int status, int retry_after_ms, const struct 
 {
 	struct job *job = context;
 	struct writer *w = job->writer;
-	struct key key = { .kind = job->key.kind, .ns = atom_ref(job->key.ns), .name = atom_ref(job->key.name) };
-	enum write_type type = job->type;
+	struct ending ending = { .key = job->key, .type = job->type, .turn = job->turn };
 	struct error err = { 0 };
 	int result = settle(job, status, retry_after_ms, transport, &err);
 
+	job_unlink(job); /* whoever is told may start another request at once */
+	if (result < 0) {
+		w->stats.failed[job->type]++;
+	} else {
+		ending.events = job->events;
+		ending.n_events = job->n_events;
+		ending.uid = job->uid;
+	}
+	w->listener.finished(w->listener.context, &ending, result < 0 ? &err : NULL);
 	job_free(job);
-	if (result < 0)
-		w->stats.failed[type]++;
-	w->listener.finished(w->listener.context, key, type, result < 0 ? &err : NULL);
-	atom_unref(w->atoms, key.ns);
-	atom_unref(w->atoms, key.name);
 }
 
-static void start(struct writer *w, struct key key, enum write_type type, const char *method, const char *path,
-		  const char *content_type, const char *body)
+static struct job *start(struct writer *w, struct key key, struct turn turn, enum write_type type, const char *method, const char *path,
+			 const char *content_type, const char *body)
 {
 	struct job *job = memory_alloc(sizeof(*job));
 	const struct reply reply = { .context = job, .on_data = on_data, .on_done = on_done };
@@ -158,6 +171,8 @@ static void start(struct writer *w, struct key key, enum write_type type, const 
 
 	job->writer = w;
 	job->type = type;
+	job->turn = turn;
+	arena_init(&job->told);
 	job->key = (struct key){ .kind = key.kind, .ns = atom_ref(key.ns), .name = atom_ref(key.name) };
 	frame_init(&job->body, FRAME_WHOLE, CAP_OBJECT_BYTES);
 	job->next = w->jobs;
@@ -170,9 +185,31 @@ static void start(struct writer *w, struct key key, enum write_type type, const 
 	cache_write_begin(w->cache, job->key);
 	job->call = w->port->send(w->port->self, &request, &reply);
 	arena_reset(&w->arena);
+	return job;
 }
 
-static bool create_or_delete(struct writer *w, struct key key, const struct effect *effect)
+static const char *keep_text(struct job *job, const char *text)
+{
+	return text ? arena_strndup(&job->told, text, strlen(text)) : NULL;
+}
+
+/* What is to be told once this has been written: the decision's memory is gone by then. */
+static void keep_events(struct job *job, const struct outcome *outcome, const char *uid)
+{
+	for (size_t i = 0; i < outcome->n_effects; i++) {
+		const struct event *event = &outcome->effects[i].event;
+		if (outcome->effects[i].type != EFFECT_EVENT)
+			continue;
+		if (!job->events) {
+			job->events = arena_array(&job->told, struct event, outcome->n_effects);
+			job->uid = keep_text(job, uid);
+		}
+		job->events[job->n_events++] = (struct event){ .warning = event->warning, .reason = keep_text(job, event->reason),
+							       .action = keep_text(job, event->action), .note = keep_text(job, event->note) };
+	}
+}
+
+static bool create_or_delete(struct writer *w, struct key key, struct turn turn, const struct effect *effect)
 {
 	const struct resource *r = kinds[key.kind].resource;
 	const struct object *self = view_get(cache_view(w->cache), key.kind, key.ns, key.name);
@@ -180,60 +217,62 @@ static bool create_or_delete(struct writer *w, struct key key, const struct effe
 
 	if (effect->type == EFFECT_CREATE && !self) {
 		body = object_body(r, key);
-		start(w, key, WRITE_CREATE, "POST", api_collection_path(r, key.ns, &w->arena), "application/json", body);
+		start(w, key, turn, WRITE_CREATE, "POST", api_collection_path(r, key.ns, &w->arena), "application/json", body);
 		return true;
 	}
 	if (effect->type == EFFECT_DELETE && self) {
 		body = delete_body(self->uid);
-		start(w, key, WRITE_DELETE, "DELETE", api_object_path(r, key, NULL, &w->arena), "application/json", body);
+		start(w, key, turn, WRITE_DELETE, "DELETE", api_object_path(r, key, NULL, &w->arena), "application/json", body);
 		return true;
 	}
 	return false;
 }
 
-bool writer_carry_out(struct writer *w, struct key key, const struct outcome *outcome)
+bool writer_carry_out(struct writer *w, struct key key, struct turn turn, const struct outcome *outcome)
 {
 	const struct kind *kind = &kinds[key.kind];
-	const void *self = view_get(cache_view(w->cache), key.kind, key.ns, key.name);
+	const struct object *self = view_get(cache_view(w->cache), key.kind, key.ns, key.name);
 	cleanup_free char *body = NULL;
 
 	for (size_t i = 0; i < outcome->n_effects; i++)
-		if (create_or_delete(w, key, &outcome->effects[i]))
+		if (create_or_delete(w, key, turn, &outcome->effects[i]))
 			return true;
 	if (!self)
 		return false;
 	if (outcome->finalizer != FINALIZER_KEEP) {
 		body = finalizer_patch(self, kind->reconciler->finalizer, outcome->finalizer == FINALIZER_ADD);
 		if (body) {
-			start(w, key, WRITE_FINALIZER, "PATCH", api_object_path(kind->resource, key, NULL, &w->arena),
+			start(w, key, turn, WRITE_FINALIZER, "PATCH", api_object_path(kind->resource, key, NULL, &w->arena),
 			      "application/json-patch+json", body);
 			return true;
 		}
 	}
 	if (outcome->n_marks) {
 		body = marks_patch(self, outcome->marks, outcome->n_marks);
-		start(w, key, WRITE_MARKS, "PATCH", api_object_path(kind->resource, key, NULL, &w->arena), "application/merge-patch+json", body);
+		start(w, key, turn, WRITE_MARKS, "PATCH", api_object_path(kind->resource, key, NULL, &w->arena), "application/merge-patch+json",
+		      body);
 		return true;
 	}
 	body = outcome->status ? status_patch(w->codec, kind->resource, self, outcome->status) : NULL;
 	if (body) {
-		start(w, key, WRITE_STATUS, "PATCH", api_object_path(kind->resource, key, "status", &w->arena), "application/merge-patch+json",
-		      body);
+		struct job *job = start(w, key, turn, WRITE_STATUS, "PATCH", api_object_path(kind->resource, key, "status", &w->arena),
+					"application/merge-patch+json", body);
+		keep_events(job, outcome, self->uid);
 		return true;
 	}
 	/* Last, as it may be refused for good: another manager may hold the field. */
 	if (outcome->owner) {
 		const char *path = arena_printf(&w->arena, "%s?fieldManager=tollgate", api_object_path(kind->resource, key, NULL, &w->arena));
 		body = owner_patch(kind->resource, self, outcome->owner);
-		start(w, key, WRITE_OWNER, "PATCH", path, "application/apply-patch+yaml", body);
+		start(w, key, turn, WRITE_OWNER, "PATCH", path, "application/apply-patch+yaml", body);
 		return true;
 	}
 	return false;
 }
 
-void writer_read(struct writer *w, struct key key)
+void writer_read(struct writer *w, struct key key, struct turn turn)
 {
-	start(w, key, WRITE_READ, "GET", api_object_path(kinds[key.kind].resource, key, NULL, &w->arena), NULL, NULL);
+	start(w, key, turn, WRITE_READ, "GET", api_object_path(kinds[key.kind].resource, key, NULL, &w->arena), NULL, NULL);
 }
 
 bool writer_has_room(const struct writer *w)
@@ -262,8 +301,10 @@ void writer_free(struct writer *w)
 	if (!w)
 		return;
 	while (w->jobs) {
-		w->port->cancel(w->port->self, w->jobs->call);
-		job_free(w->jobs);
+		struct job *job = w->jobs;
+		w->port->cancel(w->port->self, job->call);
+		job_unlink(job);
+		job_free(job);
 	}
 	arena_close(&w->arena);
 	free(w);

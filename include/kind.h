@@ -6,6 +6,7 @@
 #include "resource.h"
 
 struct kind {
+	const char *controller; /* as logs and metrics call it, after controller-runtime: the kind in lower case, which is its files' name */
 	const struct resource *resource;
 	const struct reconciler *reconciler;
 };

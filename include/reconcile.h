@@ -20,13 +20,15 @@ enum effect_type {
 	EFFECT_CREATE = 1, /* create the key's own object: metadata only */
 	EFFECT_DELETE,     /* delete the key's own object, guarded by the UID in the cache */
 	EFFECT_PROVIDER,   /* ask the provider; its answer comes back as an input on a later turn */
-	EFFECT_EVENT,      /* tell people what happens; asked for on the turn that changes something, not on each */
+	EFFECT_EVENT,      /* tell people what the status that goes with it changes; told once that status has been written */
 };
 
 /* As events.k8s.io/v1 has them. */
 struct event {
-	const char *reason; /* CamelCase, at most 128 characters */
-	const char *note;   /* for people, at most 1 kB */
+	bool warning;       /* type: Warning, else Normal */
+	const char *reason; /* CamelCase, at most 128 characters: what happened */
+	const char *action; /* CamelCase, at most 128 characters: what was being done */
+	const char *note;   /* for people, at most 1 kB: what, why, and what to do next */
 };
 
 struct effect {
@@ -67,6 +69,22 @@ static inline void key_sink_add_later(const struct key_sink *sink, enum kind_id 
 	key_sink_add(&later, kind, ns, name);
 }
 
+enum { CLASSES_MAX = 24, CENSUS_LABELS_MAX = 2 };
+
+/* How metrics tell a kind's objects apart: a series for each class. The cache keeps the counts, so of() is a cheap pure function of the
+ * record, and the class of a record never changes. */
+struct census {
+	const char *metric;                    /* "tollgate_accounts" */
+	const char *help;
+	const char *labels[CENSUS_LABELS_MAX]; /* "phase"; what is not needed is NULL */
+	unsigned n;                            /* classes, at most CLASSES_MAX */
+	unsigned (*of)(const void *object);    /* below n */
+	const char *(*value)(unsigned class, unsigned label); /* of labels[label], for each class; static */
+};
+
+/* The value of what nobody has decided yet. */
+#define CENSUS_NONE "None"
+
 enum { INDEXES_MAX = 4 };
 
 struct index_key {
@@ -94,6 +112,7 @@ struct reconciler {
 	unsigned n_indexes;
 	const struct watch_rule *watches;
 	unsigned n_watches;
+	const struct census *census; /* NULL: counted as a whole alone */
 	const char *finalizer; /* what FINALIZER_ADD adds; NULL if the kind has none */
 	/* admission.h. validate: on CREATE, DELETE, and an UPDATE that changes the spec. NULL: no rules. */
 	struct refusal (*validate)(const struct admission *, struct arena *);

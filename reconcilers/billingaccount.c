@@ -5,6 +5,8 @@
  */
 #include "billingaccount_inputs.h"
 
+#include <string.h>
+
 #include "billingaccountbinding_inputs.h"
 #include "billingarrangement_inputs.h"
 #include "condition.h"
@@ -12,7 +14,13 @@
 #include "invoicing.h"
 #include "payment.h"
 #include "paymentmethod_inputs.h"
+#include "transition.h"
 #include "wake.h"
+
+/* How Ready says what people are told of once: by these words it is known that they were. */
+#define IN_PHASE "Billing account is in "
+#define DELETION_WAITS "Deletion waits for "
+#define CLOSURE_WAITS "Closure is requested; it waits for "
 
 struct verdict {
 	enum condition_status status;
@@ -42,7 +50,7 @@ static const char *closure_obstacle(const struct facts *facts)
 	const char *bindings = "", *invoices = "";
 
 	if (in->self->status.phase == ACCOUNT_SUSPENDED)
-		return "Closure is requested; it waits for billing staff, because the account is suspended.";
+		return CLOSURE_WAITS "billing staff, because the account is suspended.";
 	if (in->n_active)
 		bindings = arena_printf(facts->arena, "%zu active binding%s", in->n_active, plural(in->n_active));
 	else if (in->n_unsettled)
@@ -52,8 +60,7 @@ static const char *closure_obstacle(const struct facts *facts)
 					plural(invoicing->n_unpaid), invoicing->unpaid->meta.name->text);
 	if (!*bindings && !*invoices)
 		return NULL;
-	return arena_printf(facts->arena, "Closure is requested; it waits for %s%s%s.", bindings, *bindings && *invoices ? " and " : "",
-			    invoices);
+	return arena_printf(facts->arena, CLOSURE_WAITS "%s%s%s.", bindings, *bindings && *invoices ? " and " : "", invoices);
 }
 
 static bool closing(const struct billingaccount *account)
@@ -72,11 +79,11 @@ static struct verdict ready(const struct facts *facts)
 	const char *fault = account_validate(&in->self->spec, facts->arena), *message = "Billing account is ready.";
 
 	if (facts->phase != ACCOUNT_READY)
-		message = arena_printf(facts->arena, "Billing account is in %s phase.", account_phase_name(facts->phase));
+		message = arena_printf(facts->arena, IN_PHASE "%s phase.", account_phase_name(facts->phase));
 	if (fault)
 		message = arena_printf(facts->arena, "%s %s", message, fault);
 	if (in->self->meta.deleted)
-		message = arena_printf(facts->arena, "%s Deletion waits for %zu active binding%s.", message, in->n_active,
+		message = arena_printf(facts->arena, "%s " DELETION_WAITS "%zu active binding%s.", message, in->n_active,
 				       plural(in->n_active));
 	if (facts->closure_obstacle)
 		message = arena_printf(facts->arena, "%s %s", message, facts->closure_obstacle);
@@ -248,17 +255,74 @@ static const struct account_status *status_of(const struct facts *facts)
 	return status;
 }
 
-/* On the turn on which the number of bindings that a deletion waits for is first shown, or changes. */
-static const struct effect *deletion_event(const struct facts *facts, const struct account_status *status)
-{
-	const struct condition *before = condition_find(&facts->in->self->status.conditions, "Ready");
-	const char *message = status->conditions.items[0].message;
+/* ---- what people are told ---- */
 
-	if (!facts->in->self->meta.deleted || (before && same_text(before->message, message)))
-		return NULL;
-	struct effect *effect = arena_new(facts->arena, struct effect);
-	*effect = (struct effect){ .type = EFFECT_EVENT, .event = { .reason = "DeletionBlocked", .note = message } };
-	return effect;
+/* Did the status say so on an earlier turn? Who suspends an account writes its phase, so only our own words tell. */
+static bool said(const struct facts *facts, const char *words)
+{
+	const struct condition *ready = condition_find(&facts->in->self->status.conditions, "Ready");
+
+	return ready && ready->message && strstr(ready->message, words);
+}
+
+static void tell_of_suspension(const struct facts *facts, struct effects *effects)
+{
+	const struct billingaccount *self = facts->in->self;
+	const struct account_suspension *suspension = self->status.suspension;
+	const char *name = self->meta.name->text, *why = suspension && suspension->reason ? suspension->reason : "";
+	bool is = facts->phase == ACCOUNT_SUSPENDED, was = said(facts, IN_PHASE "Suspended phase.");
+
+	if (is && !was)
+		effects_tell(effects, (struct event){ .warning = true, .reason = "Suspended", .action = "Suspending",
+			.note = arena_printf(facts->arena, "Billing account \"%s\" is suspended%s%s. Projects billed to it may not deploy. "
+					     "Next: settle it with billing staff.", name, *why ? ": " : "", why) });
+	if (was && !is)
+		effects_tell(effects, (struct event){ .reason = "Resumed", .action = "Resuming",
+			.note = arena_printf(facts->arena, "Billing account \"%s\" is not suspended any more.", name) });
+}
+
+static void tell_of_closure(const struct facts *facts, struct effects *effects)
+{
+	const char *name = facts->in->self->meta.name->text;
+
+	if (facts->phase == ACCOUNT_ARCHIVED && !said(facts, IN_PHASE "Archived phase."))
+		effects_tell(effects, (struct event){ .reason = "Closed", .action = "Closing",
+			.note = arena_printf(facts->arena, "Billing account \"%s\" is closed and takes no bindings any more.", name) });
+	if (facts->closure_obstacle && !said(facts, CLOSURE_WAITS))
+		effects_tell(effects, (struct event){ .warning = true, .reason = "ClosureBlocked", .action = "Closing",
+			.note = arena_printf(facts->arena, "%s Next: %s.", facts->closure_obstacle,
+					     facts->phase == ACCOUNT_SUSPENDED ? "settle it with billing staff" :
+										 "delete its bindings and settle its invoices") });
+}
+
+/* Once, and not for each of a thousand bindings that go. */
+static void tell_of_deletion(const struct facts *facts, struct effects *effects)
+{
+	size_t n = facts->in->n_active;
+
+	if (facts->in->self->meta.deleted && !said(facts, DELETION_WAITS))
+		effects_tell(effects, (struct event){ .warning = true, .reason = "DeletionBlocked", .action = "Deleting",
+			.note = arena_printf(facts->arena, DELETION_WAITS "%zu active binding%s. Next: delete %s, or bind the project%s to another "
+					     "account.", n, plural(n), n == 1 ? "it" : "them", plural(n)) });
+}
+
+static void tell_of_method(const struct facts *facts, const struct account_status *status, struct effects *effects)
+{
+	const struct billingaccount *self = facts->in->self;
+	const struct transition t = transition_of(&self->status.conditions, &status->conditions, "DefaultPaymentMethodReady");
+	enum default_method standing = facts->payment.method.standing;
+
+	if (self->meta.deleted || !transition_took_place(&t)) /* what goes may lose its methods first */
+		return;
+	if (standing == DEFAULT_METHOD_NOT_FOUND || standing == DEFAULT_METHOD_DEGRADED)
+		effects_tell(effects, (struct event){ .warning = true, .reason = t.after->reason, .action = "JudgingDefaultPaymentMethod",
+			.note = arena_printf(facts->arena, "The default %s. Next: put that right, or name another Active payment method in "
+					     "spec.defaultPaymentMethodRef.", t.after->message) });
+	else if (standing == DEFAULT_METHOD_READY &&
+		 (transition_is_from(&t, "PaymentMethodNotFound") || transition_is_from(&t, "PaymentMethodDegraded")))
+		effects_tell(effects, (struct event){ .reason = "DefaultPaymentMethodReady", .action = "JudgingDefaultPaymentMethod",
+			.note = arena_printf(facts->arena, "The default payment method \"%s\" can be used.",
+					     atom_text(self->spec.default_payment_method)) });
 }
 
 struct outcome billingaccount_reconcile(const struct billingaccount_inputs *in, struct arena *arena)
@@ -284,12 +348,16 @@ struct outcome billingaccount_reconcile(const struct billingaccount_inputs *in, 
 			facts.phase = ACCOUNT_ARCHIVED;
 	}
 	const struct account_status *status = status_of(&facts);
-	const struct effect *event = deletion_event(&facts, status);
+	struct effects effects = { .arena = arena };
+	tell_of_suspension(&facts, &effects);
+	tell_of_closure(&facts, &effects);
+	tell_of_deletion(&facts, &effects);
+	tell_of_method(&facts, status, &effects);
 	return (struct outcome){
 		.status = status,
 		.finalizer = held || self->meta.deleted ? FINALIZER_KEEP : FINALIZER_ADD,
-		.effects = event,
-		.n_effects = event ? 1 : 0,
+		.effects = effects.items,
+		.n_effects = effects.n,
 		.wake_at = sooner_of(facts.payment.until, facts.invoicing.until),
 	};
 }
@@ -467,12 +535,35 @@ static const struct watch_rule watches[] = {
 	{ .source = KIND_INVOICE, .moved = invoice_moved },
 };
 
+/* ---- metrics ---- */
+
+static unsigned class_of(const void *object)
+{
+	return ((const struct billingaccount *)object)->status.phase;
+}
+
+static const char *class_value(unsigned class, unsigned label)
+{
+	(void)label;
+	return class == ACCOUNT_PHASE_ABSENT ? CENSUS_NONE : account_phase_name((enum account_phase)class);
+}
+
+static const struct census census = {
+	.metric = "tollgate_accounts",
+	.help = "Billing accounts by phase",
+	.labels = { "phase" },
+	.n = ACCOUNT_ARCHIVED + 1,
+	.of = class_of,
+	.value = class_value,
+};
+
 const struct reconciler billingaccount_reconciler = {
 	.run = run,
 	.index = index_account,
 	.n_indexes = ACCOUNT_INDEXES,
 	.watches = watches,
 	.n_watches = sizeof(watches) / sizeof(watches[0]),
+	.census = &census,
 	.validate = validate,
 	.finalizer = ACCOUNT_FINALIZER,
 };

@@ -11,6 +11,7 @@
 #include "contest.h"
 #include "owner.h"
 #include "payment.h"
+#include "transition.h"
 #include "wake.h"
 
 static const char *const bound_reasons[] = {
@@ -127,6 +128,43 @@ static void move(struct binding_status *status, const struct billingaccountbindi
 		status->phase = BINDING_PHASE_ABSENT;
 }
 
+/* What to do about a place that is not the winner's. */
+static const char *next_step(enum standing standing)
+{
+	switch (standing) {
+	case STANDING_SUPERSEDED:
+		return "create another binding to come back";
+	case STANDING_ACCOUNT_NOT_FOUND:
+		return "create the account, or bind the project to another one";
+	case STANDING_ACCOUNT_NOT_READY:
+		return "bring the account to the phase Ready, or bind the project to another one";
+	case STANDING_OTHER_ORGANIZATION:
+		return "bind the project to an account of its own organization";
+	case STANDING_CLAIMED_ELSEWHERE:
+		return "have whoever pays for the project now delete that binding";
+	case STANDING_WINS:
+	case STANDING_LEAVING:
+		break;
+	}
+	return "";
+}
+
+static void tell(const struct billingaccountbinding *self, const struct binding_status *status, enum standing standing, struct effects *effects)
+{
+	const struct transition bound = transition_of(&self->status.conditions, &status->conditions, "Bound");
+	struct event event = { .reason = bound_reasons[standing], .action = "Binding", .warning = standing != STANDING_SUPERSEDED };
+
+	if (!transition_took_place(&bound))
+		return;
+	event.note = arena_printf(effects->arena, "Not bound: %s. Next: %s.", bound.after->message, next_step(standing));
+	if (bound.after->status == CONDITION_TRUE) {
+		event = (struct event){ .reason = "Bound", .action = "Binding" };
+		event.note = arena_printf(effects->arena, "Project \"%s\" is billed to billing account \"%s\" from now on.",
+					  atom_text(self->spec.project), atom_text(self->spec.account));
+	}
+	effects_tell(effects, event);
+}
+
 struct outcome billingaccountbinding_reconcile(const struct billingaccountbinding_inputs *in, struct arena *arena)
 {
 	if (!in->claim || in->claim->binding->status.phase == BINDING_SUPERSEDED)
@@ -142,6 +180,7 @@ struct outcome billingaccountbinding_reconcile(const struct billingaccountbindin
 		return (struct outcome){ 0 };
 
 	struct outcome outcome = { 0 };
+	struct effects effects = { .arena = arena };
 	struct binding_status *status = arena_copy(arena, &self->status, sizeof(self->status));
 	bool bound = standing == STANDING_WINS && in->claim->account;
 	/* Active with its account gone: still responsible, but bound to nothing. */
@@ -174,7 +213,10 @@ struct outcome billingaccountbinding_reconcile(const struct billingaccountbindin
 	}
 	status->observed_generation = self->meta.generation;
 	status->conditions = conditions_merge(&self->status.conditions, conditions, n, in->now, arena);
+	tell(self, status, shown, &effects);
 	outcome.status = status;
+	outcome.effects = effects.items;
+	outcome.n_effects = effects.n;
 	return outcome;
 }
 

@@ -5,10 +5,15 @@
  */
 #include "billingarrangement_inputs.h"
 
+#include <string.h>
+
 #include "condition.h"
 #include "owner.h"
 #include "payment.h"
+#include "transition.h"
 #include "wake.h"
+
+#define IN_FORCE "In force"
 
 instant_t arrangement_starts_at(const struct billingarrangement *arrangement)
 {
@@ -68,8 +73,8 @@ static const struct billingarrangement *overlapped(const struct billingarrangeme
 {
 	const struct billingarrangement *self = in->self, *first = NULL;
 
-	for (size_t i = 0; i < in->n_siblings; i++) {
-		const struct billingarrangement *other = in->siblings[i];
+	for (size_t i = 0; i < in->means.n_arrangements; i++) {
+		const struct billingarrangement *other = in->means.arrangements[i];
 		if (other == self || !overlaps(self, other, in->account, in->now))
 			continue;
 		if (arrangement_precedes(other, self) && (!first || arrangement_precedes(other, first)))
@@ -112,13 +117,72 @@ static const char *message(const struct billingarrangement *self, enum arrangeme
 	case ARRANGEMENT_SCHEDULED:
 		return moment_words("Starts at", arrangement_starts_at(self), arena);
 	case ARRANGEMENT_ACTIVE:
-		return self->spec.ends_at ? moment_words("In force until", self->spec.ends_at, arena) : "In force.";
+		return self->spec.ends_at ? moment_words(IN_FORCE " until", self->spec.ends_at, arena) : IN_FORCE ".";
 	case ARRANGEMENT_ENDED:
 		return moment_words("Ended at", self->spec.ends_at, arena);
 	case ARRANGEMENT_PHASE_ABSENT:
 		break;
 	}
 	return "";
+}
+
+/* What a status says of it: its phase alone does not tell whether it applies. */
+enum force { FORCE_NOT_YET = 0, FORCE_APPLIES, FORCE_HINDERED, FORCE_OVER };
+
+static enum force force_said(const struct arrangement_status *status)
+{
+	const struct condition *active = condition_find(&status->conditions, "Active");
+
+	if (status->phase == ARRANGEMENT_ENDED)
+		return FORCE_OVER;
+	if (status->phase != ARRANGEMENT_ACTIVE)
+		return FORCE_NOT_YET;
+	return active && active->message && !strncmp(active->message, IN_FORCE, strlen(IN_FORCE)) ? FORCE_APPLIES : FORCE_HINDERED;
+}
+
+/* By what the account pays once this one is over. */
+static const char *what_applies(const struct billingarrangement_inputs *in, bool *nothing, struct arena *arena)
+{
+	if (!in->account)
+		return "";
+	struct payment_verdict payment = payment_judge(in->account, &in->means, in->now, arena);
+	*nothing = !payment.ready;
+	if (payment.in_force)
+		return arena_printf(arena, " Arrangement \"%s\" applies now.", payment.in_force->meta.name->text);
+	if (payment.ready)
+		return arena_printf(arena, " The account pays by its default payment method \"%s\" now.",
+				    atom_text(in->account->spec.default_payment_method));
+	return " The account cannot pay now, so its projects may not deploy. Next: set its spec.defaultPaymentMethodRef to an Active payment "
+	       "method, or have another arrangement granted.";
+}
+
+static const char *sentence(const char *words, struct arena *arena)
+{
+	size_t len = strlen(words);
+
+	return len && words[len - 1] != '.' ? arena_printf(arena, "%s.", words) : words;
+}
+
+static void tell(const struct billingarrangement_inputs *in, const struct arrangement_status *status, struct effects *effects)
+{
+	const struct arrangement_status *observed = &in->self->status;
+	enum force force = force_said(status);
+	const char *words = sentence(status->conditions.items[0].message, effects->arena);
+	bool nothing = false;
+
+	if (force == force_said(observed))
+		return;
+	if (force == FORCE_APPLIES)
+		effects_tell(effects, (struct event){ .reason = "InForce", .action = "ApplyingArrangement",
+			.note = arena_printf(effects->arena, "%s Billing account \"%s\" pays by invoice.", words,
+					     atom_text(in->self->spec.account)) });
+	if (force == FORCE_HINDERED)
+		effects_tell(effects, (struct event){ .warning = true, .reason = "NotApplied", .action = "ApplyingArrangement",
+			.note = arena_printf(effects->arena, "The arrangement does not apply: %s", words) });
+	if (force == FORCE_OVER && observed->phase != ARRANGEMENT_PHASE_ABSENT) {
+		const char *note = arena_printf(effects->arena, "%s%s", words, what_applies(in, &nothing, effects->arena));
+		effects_tell(effects, (struct event){ .warning = nothing, .reason = "Ended", .action = "EndingArrangement", .note = note });
+	}
 }
 
 struct outcome billingarrangement_reconcile(const struct billingarrangement_inputs *in, struct arena *arena)
@@ -142,8 +206,12 @@ struct outcome billingarrangement_reconcile(const struct billingarrangement_inpu
 	status->phase = phase;
 	status->observed_generation = self->meta.generation;
 	status->conditions = conditions_merge(&self->status.conditions, &condition, 1, in->now, arena);
+	struct effects effects = { .arena = arena };
+	tell(in, status, &effects);
 	return (struct outcome){
 		.status = status,
+		.effects = effects.items,
+		.n_effects = effects.n,
 		.owner = owner_wanted(&self->meta, &self->owners, in->account, arena),
 		.wake_at = sooner_of(until, arrangement_turns_at(self, in->now)),
 	};
@@ -156,9 +224,7 @@ struct billingarrangement_inputs billingarrangement_gather(const struct view *vi
 	if (!in.self || !in.self->spec.account)
 		return in;
 	in.account = view_get(view, KIND_BILLINGACCOUNT, key.ns, in.self->spec.account);
-	struct payment_means means = payment_gather(view, in.account, arena);
-	in.siblings = means.arrangements;
-	in.n_siblings = means.n_arrangements;
+	in.means = payment_gather(view, in.account, arena);
 	return in;
 }
 

@@ -3,14 +3,14 @@
 #define TOLLGATE_BILLINGARRANGEMENT_INPUTS_H
 
 #include "billingarrangement.h"
+#include "gate.h"
 #include "reconcile.h"
 
 struct billingarrangement_inputs {
 	instant_t now;
-	const struct billingarrangement *self;                /* NULL once gone */
-	const struct billingaccount *account;                 /* the one it names; NULL if there is none */
-	const struct billingarrangement *const *siblings;     /* all that name the account, itself included, in any order */
-	size_t n_siblings;
+	const struct billingarrangement *self; /* NULL once gone */
+	const struct billingaccount *account;  /* the one it names; NULL if there is none */
+	struct payment_means means;            /* of the account: its arrangements, this one included, are its siblings */
 };
 
 struct billingarrangement_inputs billingarrangement_gather(const struct view *, struct key, instant_t now, struct arena *);

@@ -9,9 +9,11 @@
 
 #include "condition.h"
 #include "owner.h"
+#include "transition.h"
 #include "wake.h"
 
 #define FELL_DUE "The invoice fell due at "
+#define IS_OPEN "The invoice is open"
 
 const char *invoice_phase_name(enum invoice_phase phase)
 {
@@ -179,14 +181,44 @@ static const char *message(const struct invoice *self, enum invoice_phase phase,
 		return arena_printf(arena, "The invoice is %s. It cannot be voided: %s has been paid; give that back first.",
 				    invoice_phase_name(phase), self->status.amount_paid ? self->status.amount_paid : "it");
 	if (due && phase == INVOICE_OPEN)
-		return arena_printf(arena, "The invoice is open and due at %s.", instant_format(due, text));
+		return arena_printf(arena, IS_OPEN " and due at %s.", instant_format(due, text));
 	if (phase == INVOICE_OPEN)
-		return "The invoice is open. It has no dueDate, so it does not fall due.";
+		return IS_OPEN ". It has no dueDate, so it does not fall due.";
 	if (due && phase == INVOICE_PAST_DUE && (self->status.phase == INVOICE_OPEN || moved_by_time(self)))
 		return arena_printf(arena, FELL_DUE "%s and is not paid.", instant_format(due, text));
 	if (due && due <= now && phase == INVOICE_PAST_DUE)
 		return arena_printf(arena, "The invoice is past due since %s.", instant_format(due, text));
 	return arena_printf(arena, "The invoice is %s.", invoice_phase_name(phase));
+}
+
+/* Did our status say so before? Its writer's phase comes before our category, which tells all but one case: an Open invoice that could not be
+ * charged needs action too. */
+static bool was_past_due(const struct invoice *self)
+{
+	const struct condition *ready = condition_find(&self->status.conditions, "Ready");
+
+	return self->status.phase == INVOICE_PAST_DUE && self->status.category == INVOICE_ACTION_REQUIRED &&
+	       !(ready && ready->message && strstr(ready->message, IS_OPEN));
+}
+
+static void tell(const struct invoice *self, const struct invoice_status *status, struct effects *effects)
+{
+	enum invoice_category before = self->status.category;
+	const char *name = self->meta.name->text;
+	char due[INSTANT_TEXT_SIZE] = "";
+
+	if (status->due_date)
+		instant_format(status->due_date, due);
+	if (status->phase == INVOICE_OPEN && before == INVOICE_CATEGORY_ABSENT)
+		effects_tell(effects, (struct event){ .reason = "Issued", .action = "Invoicing",
+			.note = arena_printf(effects->arena, "Invoice \"%s\" is open%s%s.", name, *due ? " and due at " : "", due) });
+	if (status->phase == INVOICE_PAST_DUE && !was_past_due(self))
+		effects_tell(effects, (struct event){ .warning = true, .reason = "PastDue", .action = "Invoicing",
+			.note = arena_printf(effects->arena, "Invoice \"%s\" is not paid and past due%s%s. Next: pay what is left of it.", name,
+					     *due ? "; it fell due at " : "", due) });
+	if (status->phase == INVOICE_PAID && before != INVOICE_HISTORY)
+		effects_tell(effects, (struct event){ .reason = "Paid", .action = "Invoicing",
+			.note = arena_printf(effects->arena, "Invoice \"%s\" is paid.", name) });
 }
 
 struct outcome invoice_reconcile(const struct invoice_inputs *in, struct arena *arena)
@@ -210,8 +242,12 @@ struct outcome invoice_reconcile(const struct invoice_inputs *in, struct arena *
 	status->category = invoice_category(self, phase);
 	status->observed_generation = self->meta.generation;
 	status->conditions = conditions_merge(&self->status.conditions, &condition, 1, in->now, arena);
+	struct effects effects = { .arena = arena };
+	tell(self, status, &effects);
 	return (struct outcome){
 		.status = status,
+		.effects = effects.items,
+		.n_effects = effects.n,
 		.owner = owner_wanted(&self->meta, &self->owners, in->account, arena),
 		.wake_at = phase == INVOICE_OPEN ? self->status.due_date : 0,
 	};
@@ -282,12 +318,35 @@ static void account_moved(const struct view *view, const void *before, const voi
 
 static const struct watch_rule watches[] = { { .source = KIND_BILLINGACCOUNT, .moved = account_moved } };
 
+/* ---- metrics ---- */
+
+static unsigned class_of(const void *object)
+{
+	return ((const struct invoice *)object)->status.phase;
+}
+
+static const char *class_value(unsigned class, unsigned label)
+{
+	(void)label;
+	return class == INVOICE_PHASE_ABSENT ? CENSUS_NONE : invoice_phase_name((enum invoice_phase)class);
+}
+
+static const struct census census = {
+	.metric = "tollgate_invoices",
+	.help = "Invoices by phase",
+	.labels = { "phase" },
+	.n = INVOICE_VOID + 1,
+	.of = class_of,
+	.value = class_value,
+};
+
 const struct reconciler invoice_reconciler = {
 	.run = run,
 	.index = index_invoice,
 	.n_indexes = INVOICE_INDEXES,
 	.watches = watches,
 	.n_watches = sizeof(watches) / sizeof(watches[0]),
+	.census = &census,
 	.validate = validate,
 	.defaults = fill_in,
 	.judges_metadata = true,

@@ -9,8 +9,10 @@
 
 #include "billingaccount.h"
 #include "condition.h"
+#include "hash.h"
 #include "owner.h"
 #include "paymentmethodclass_inputs.h"
+#include "transition.h"
 #include "wake.h"
 
 #define CARD_EXPIRED "card_expired"
@@ -102,15 +104,6 @@ static bool has_provider(const struct paymentmethod_inputs *in, const char *prov
 	return in->class && same_text(in->class->provider, provider);
 }
 
-/* FNV-1a: spreads, and needs no more than that; whoever writes the annotation owns the method. */
-static unsigned long long hash_text(unsigned long long hash, const char *text)
-{
-	do
-		hash = (hash ^ (unsigned char)*text) * 0x100000001b3ULL;
-	while (*text++);
-	return hash;
-}
-
 static struct provider_request sandbox_request(const struct paymentmethod_inputs *in, struct arena *arena)
 {
 	const struct paymentmethod *self = in->self;
@@ -120,10 +113,9 @@ static struct provider_request sandbox_request(const struct paymentmethod_inputs
 		/* Counted from the method's creation, so that a restarted sandbox makes up the same card. */
 		.card_year = instant_year(self->meta.created) + SANDBOX_CARD_YEARS,
 	};
-	unsigned long long hash = hash_text(0xcbf29ce484222325ULL, self->sandbox_outcome ? self->sandbox_outcome : "");
-
-	hash = hash_text(hash, atom_text(in->class->meta.name));
-	const char *token = arena_printf(arena, "%.64s/%016llx", self->meta.uid ? self->meta.uid : "", hash);
+	/* Whoever writes the annotation owns the method. */
+	uint64_t hash = hash_text(hash_text(HASH_EMPTY, self->sandbox_outcome), atom_text(in->class->meta.name));
+	const char *token = arena_printf(arena, "%.64s/%016llx", self->meta.uid ? self->meta.uid : "", (unsigned long long)hash);
 	memcpy(request.token, token, strlen(token) + 1);
 	return request;
 }
@@ -144,18 +136,19 @@ static const struct method_details *details_after(const struct paymentmethod *se
 	return details;
 }
 
-/* True when the sandbox has yet to be asked. */
-static bool ask_sandbox(const struct paymentmethod_inputs *in, struct method_status *status, struct effect *effect,
-			struct arena *arena)
+/* Takes over the sandbox's answer, or asks for one. */
+static void ask_sandbox(const struct paymentmethod_inputs *in, struct method_status *status, struct effects *effects)
 {
-	*effect = (struct effect){ .type = EFFECT_PROVIDER, .request = sandbox_request(in, arena) };
-	if (!in->result || strcmp(in->result->token, effect->request.token) != 0)
-		return true;
+	const struct effect ask = { .type = EFFECT_PROVIDER, .request = sandbox_request(in, effects->arena) };
+
+	if (!in->result || strcmp(in->result->token, ask.request.token) != 0) {
+		effects_add(effects, ask);
+		return;
+	}
 	status->phase = in->result->phase;
 	status->failure_reason = in->result->failure_reason;
 	status->failure_message = in->result->failure_message;
-	status->details = details_after(in->self, in->result, arena);
-	return false;
+	status->details = details_after(in->self, in->result, effects->arena);
 }
 
 /* Time alone moves a phase here and nowhere else, whoever the provider is. */
@@ -206,6 +199,23 @@ static struct condition instrument_ready(const struct paymentmethod_inputs *in, 
 	return condition;
 }
 
+static void tell(const struct paymentmethod *self, const struct method_status *status, struct effects *effects)
+{
+	const struct transition t = transition_of(&self->status.conditions, &status->conditions, "InstrumentReady");
+	const char *name = self->meta.name->text;
+	bool expired = same_text(status->failure_reason, CARD_EXPIRED);
+
+	if (!transition_took_place(&t))
+		return;
+	if (status->phase == METHOD_ACTIVE)
+		effects_tell(effects, (struct event){ .reason = "Usable", .action = "JudgingPaymentMethod",
+			.note = arena_printf(effects->arena, "Payment method \"%s\" can be charged.", name) });
+	if (status->phase == METHOD_FAILED)
+		effects_tell(effects, (struct event){ .warning = true, .reason = expired ? "Expired" : "Failed", .action = "JudgingPaymentMethod",
+			.note = arena_printf(effects->arena, "Payment method \"%s\" cannot be charged: %s. Next: %s, or use another one.", name,
+					     t.after->message, expired ? "have the card renewed" : "put it right with its provider") });
+}
+
 struct outcome paymentmethod_reconcile(const struct paymentmethod_inputs *in, struct arena *arena)
 {
 	const struct paymentmethod *self = in->self;
@@ -213,20 +223,21 @@ struct outcome paymentmethod_reconcile(const struct paymentmethod_inputs *in, st
 	if (!self)
 		return (struct outcome){ 0 };
 	struct outcome outcome = { 0 };
+	struct effects effects = { .arena = arena };
 	struct method_status *status = arena_copy(arena, &self->status, sizeof(self->status));
 
-	if (has_provider(in, PROVIDER_SANDBOX) && in->sandbox && !self->meta.deleted) {
-		struct effect *effect = arena_new(arena, struct effect);
-		outcome.effects = effect;
-		outcome.n_effects = ask_sandbox(in, status, effect, arena);
-	}
+	if (has_provider(in, PROVIDER_SANDBOX) && in->sandbox && !self->meta.deleted)
+		ask_sandbox(in, status, &effects);
 	if (status->phase == METHOD_PHASE_ABSENT)
 		status->phase = METHOD_PENDING;
 	expire(in, status, arena);
 	status->observed_generation = self->meta.generation;
 	struct condition condition = instrument_ready(in, status, arena);
 	status->conditions = conditions_merge(&self->status.conditions, &condition, 1, in->now, arena);
+	tell(self, status, &effects);
 	outcome.status = status;
+	outcome.effects = effects.items;
+	outcome.n_effects = effects.n;
 	if (status->phase == METHOD_ACTIVE)
 		outcome.wake_at = expires_at(status->details);
 	return outcome;
@@ -338,12 +349,35 @@ static void class_moved(const struct view *view, const void *before, const void 
 
 static const struct watch_rule watches[] = { { .source = KIND_PAYMENTMETHODCLASS, .moved = class_moved } };
 
+/* ---- metrics ---- */
+
+static unsigned class_of(const void *object)
+{
+	return ((const struct paymentmethod *)object)->status.phase;
+}
+
+static const char *class_value(unsigned class, unsigned label)
+{
+	(void)label;
+	return class == METHOD_PHASE_ABSENT ? CENSUS_NONE : method_phase_name((enum method_phase)class);
+}
+
+static const struct census census = {
+	.metric = "tollgate_payment_methods",
+	.help = "Payment methods by phase",
+	.labels = { "phase" },
+	.n = METHOD_FAILED + 1,
+	.of = class_of,
+	.value = class_value,
+};
+
 const struct reconciler paymentmethod_reconciler = {
 	.run = run,
 	.index = index_method,
 	.n_indexes = METHOD_INDEXES,
 	.watches = watches,
 	.n_watches = sizeof(watches) / sizeof(watches[0]),
+	.census = &census,
 	.validate = validate,
 	.defaults = fill_in,
 };

@@ -7,6 +7,7 @@
 
 #include "billingaccountbinding_inputs.h"
 #include "condition.h"
+#include "transition.h"
 #include "wake.h"
 
 static const struct effect create = { .type = EFFECT_CREATE }, remove_it = { .type = EFFECT_DELETE };
@@ -36,6 +37,46 @@ static const struct object_ref *reference(atom_t ns, atom_t name, struct arena *
 	return ref;
 }
 
+static const char *next_step(enum deploy_reason reason)
+{
+	switch (reason) {
+	case DEPLOY_NO_BINDING:
+		return "bind the project to a billing account";
+	case DEPLOY_PAYMENT_METHOD_REQUIRED:
+		return "set spec.defaultPaymentMethodRef of the billing account";
+	case DEPLOY_PAYMENT_METHOD_NOT_USABLE:
+		return "put the payment method right, or make another one the account's default";
+	case DEPLOY_ACCOUNT_NOT_READY:
+		return "bring the account to the phase Ready, or bind the project to another one";
+	case DEPLOY_ACCOUNT_SUSPENDED:
+		return "settle it with billing staff";
+	case DEPLOY_ACCOUNT_DELETING:
+		return "bind the project to another billing account";
+	case DEPLOY_ALLOWED:
+		break;
+	}
+	return "";
+}
+
+static void tell(const struct projectbilling *self, const struct projectbilling_status *status, enum deploy_reason reason, struct effects *effects)
+{
+	const struct transition t = transition_of(&self->status.conditions, &status->conditions, "DeployAllowed");
+	struct event event = { .reason = "DeployAllowed", .action = "JudgingDeploys" };
+	const char *old = t.before && t.before->reason ? t.before->reason : "", *arrow = *old ? " -> " : "";
+
+	if (!transition_took_place(&t))
+		return;
+	if (reason == DEPLOY_ALLOWED) {
+		event.note = *old ? arena_printf(effects->arena, "Deploys are allowed (%s -> %s).", old, t.after->reason) : "Deploys are allowed.";
+	} else {
+		event.warning = true;
+		event.reason = "DeployBlocked";
+		event.note = arena_printf(effects->arena, "Deploys are blocked (%s%s%s): %s. Next: %s.", old, arrow, t.after->reason,
+					  t.after->message, next_step(reason));
+	}
+	effects_tell(effects, event);
+}
+
 static struct outcome judge(const struct projectbilling_inputs *in, struct arena *arena)
 {
 	const struct projectbilling *self = in->self;
@@ -62,7 +103,9 @@ static struct outcome judge(const struct projectbilling_inputs *in, struct arena
 	status->deploy_allowed = allowed ? YES : NO;
 	status->observed_generation = self->meta.generation;
 	status->conditions = conditions_merge(&self->status.conditions, &condition, 1, in->now, arena);
-	return (struct outcome){ .status = status, .wake_at = deploy.until };
+	struct effects effects = { .arena = arena };
+	tell(self, status, deploy.reason, &effects);
+	return (struct outcome){ .status = status, .effects = effects.items, .n_effects = effects.n, .wake_at = deploy.until };
 }
 
 struct outcome projectbilling_reconcile(const struct projectbilling_inputs *in, struct arena *arena)
@@ -126,8 +169,42 @@ static const struct watch_rule watches[] = {
 	{ .source = KIND_BINDING, .moved = binding_moved },
 };
 
+/* ---- metrics ---- */
+
+enum { CLASS_UNDECIDED = 0 /* or a reason of another version; else its deploy_reason */, CLASSES = DEPLOY_ACCOUNT_DELETING + 1 };
+
+static unsigned class_of(const void *object)
+{
+	const struct projectbilling *self = object;
+	const struct condition *condition = condition_find(&self->status.conditions, "DeployAllowed");
+	unsigned class = DEPLOY_ALLOWED;
+
+	while (condition && class < CLASSES && !same_text(condition->reason, deploy_reason_name((enum deploy_reason)class)))
+		class++;
+	return condition && class < CLASSES ? class : CLASS_UNDECIDED;
+}
+
+static const char *class_value(unsigned class, unsigned label)
+{
+	static const char *const deploy[CLASSES] = { [CLASS_UNDECIDED] = CENSUS_NONE, [DEPLOY_ALLOWED] = "allowed" };
+
+	if (label == 0)
+		return deploy[class] ? deploy[class] : "blocked";
+	return class == CLASS_UNDECIDED ? CENSUS_NONE : deploy_reason_name((enum deploy_reason)class);
+}
+
+static const struct census census = {
+	.metric = "tollgate_projects",
+	.help = "Projects, once for each of their namespaces, by whether they may deploy, and the reason",
+	.labels = { "deploy", "reason" },
+	.n = CLASSES,
+	.of = class_of,
+	.value = class_value,
+};
+
 const struct reconciler projectbilling_reconciler = {
 	.run = run,
 	.watches = watches,
 	.n_watches = sizeof(watches) / sizeof(watches[0]),
+	.census = &census,
 };

@@ -228,7 +228,9 @@ static void all_four_conditions_in_order_and_then_rest(void **state)
 		assert_int_equal(outcome.finalizer, FINALIZER_ADD);
 		account.status = *status;
 		in.now += DAY;
-		assert_true(status_equal(&billingaccount_resource, billingaccount_reconcile(&in, &test_arena).status, status));
+		outcome = billingaccount_reconcile(&in, &test_arena);
+		assert_true(status_equal(&billingaccount_resource, outcome.status, status));
+		expect_event(&outcome, false, NULL, NULL);
 	}
 }
 
@@ -429,14 +431,13 @@ static void a_deletion_that_waits_is_an_event_once(void **state)
 	assert_int_equal(outcome.n_effects, 0); /* nobody deletes it */
 	account.meta.deleted = NOW;
 	outcome = billingaccount_reconcile(&in, &test_arena);
-	assert_int_equal(outcome.n_effects, 1);
-	assert_int_equal(outcome.effects[0].type, EFFECT_EVENT);
-	assert_string_equal(outcome.effects[0].event.reason, "DeletionBlocked");
-	expect_text(outcome.effects[0].event.note, "Deletion waits for 2 active bindings.");
+	expect_event(&outcome, true, "DeletionBlocked", "Deletion waits for 2 active bindings. Next: delete them");
 	account.status = *(const struct account_status *)outcome.status;
 	assert_int_equal(billingaccount_reconcile(&in, &test_arena).n_effects, 0); /* said */
 	in.n_active = 1;
-	assert_int_equal(billingaccount_reconcile(&in, &test_arena).n_effects, 1);
+	assert_int_equal(billingaccount_reconcile(&in, &test_arena).n_effects, 0); /* nor for each that goes */
+	account.spec.default_payment_method = word("gone"); /* which it takes along */
+	assert_int_equal(billingaccount_reconcile(&in, &test_arena).n_effects, 0);
 }
 
 /* Whatever the order: no account is Archived while a binding to it becomes Active. */

@@ -110,6 +110,18 @@ static void check_status(const struct row *row, const struct binding_status *sta
 		assert_string_equal(status->responsibility.current_account, "account-of-b");
 }
 
+/* Who is not bound is told why, in the condition's words, and what to do. */
+static void check_event(const struct row *row, const struct outcome *outcome)
+{
+	if (row->bound == CONDITION_TRUE) {
+		expect_event(outcome, false, "Bound", "Project \"web\" is billed to billing account \"account-of-b\"");
+		return;
+	}
+	expect_event(outcome, strcmp(row->reason, "Superseded") != 0, row->reason, row->message);
+	expect_event(outcome, strcmp(row->reason, "Superseded") != 0, row->reason, "Not bound: ");
+	expect_event(outcome, strcmp(row->reason, "Superseded") != 0, row->reason, ". Next: ");
+}
+
 static void each_standing_writes_its_status_and_then_rests(void **state)
 {
 	(void)state;
@@ -119,19 +131,21 @@ static void each_standing_writes_its_status_and_then_rests(void **state)
 		seat_all(&table, rows[i].seats, rows[i].organization, rows[i].rebind);
 		struct outcome outcome = reconcile(&table, 0);
 		assert_int_equal(outcome.finalizer, FINALIZER_KEEP);
-		assert_int_equal(outcome.n_effects, 0);
 		if (rows[i].bound == CONDITION_ABSENT) {
 			assert_null(outcome.status);
+			assert_int_equal(outcome.n_effects, 0);
 			continue;
 		}
 		assert_non_null(outcome.status);
 		check_status(&rows[i], outcome.status);
+		check_event(&rows[i], &outcome);
 		table.bindings[0].status = *(const struct binding_status *)outcome.status;
 		struct outcome again = reconcile(&table, 0);
 		if (rows[i].phase == BINDING_SUPERSEDED)
 			assert_null(again.status);
 		else
 			assert_true(same(again.status, outcome.status));
+		assert_int_equal(again.n_effects, 0);
 	}
 }
 
@@ -631,6 +645,7 @@ static void only_what_a_contest_reads_wakes_siblings_and_gates(void **state)
 
 	for (size_t i = 0; i < COUNT(changes); i++) {
 		rule(changes[i].rule);
+		forget_told(&c); /* who takes a condition away has it said again */
 		apply(&c, KIND_BINDING, "acme", "old", "%s", changes[i].patch);
 		deliver(&c, KIND_BINDING);
 		assert_true(is_woken(&c, KIND_BINDING, "acme", "old"));

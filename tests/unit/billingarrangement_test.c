@@ -52,7 +52,8 @@ static void phases_follow_the_window(void **state)
 		struct billingaccount account = ready_account("acme", "main", NULL);
 		struct billingarrangement one = arrangement_of("terms", 0, 0);
 		const struct billingarrangement *siblings[] = { &one };
-		struct billingarrangement_inputs in = { .now = NOW, .self = &one, .account = &account, .siblings = siblings, .n_siblings = 1 };
+		struct billingarrangement_inputs in = { .now = NOW, .self = &one, .account = &account, 
+							.means = { .arrangements = siblings, .n_arrangements = 1 } };
 		bool active = rows[i].phase == ARRANGEMENT_ACTIVE;
 		static const char *const reasons[] = { "", "Scheduled", "Active", "Ended" };
 
@@ -66,7 +67,9 @@ static void phases_follow_the_window(void **state)
 		expect_text(expect_condition(&status->conditions, 0, "Active", active ? CONDITION_TRUE : CONDITION_FALSE,
 					     reasons[rows[i].phase])->message, rows[i].message);
 		one.status = *status;
-		assert_true(status_equal(&billingarrangement_resource, billingarrangement_reconcile(&in, &test_arena).status, status));
+		outcome = billingarrangement_reconcile(&in, &test_arena);
+		assert_true(status_equal(&billingarrangement_resource, outcome.status, status));
+		expect_event(&outcome, false, NULL, NULL);
 	}
 	struct billingarrangement_inputs gone = { .now = NOW };
 	assert_null(billingarrangement_reconcile(&gone, &test_arena).status);
@@ -127,7 +130,7 @@ static void an_arrangement_says_why_it_does_not_apply(void **state)
 		struct billingarrangement two = arrangement_of(rows[i].other.name ? rows[i].other.name : "", rows[i].other.starts_s, rows[i].other.ends_s);
 		const struct billingarrangement *siblings[] = { &one, &two };
 		struct billingarrangement_inputs in = { .now = NOW, .self = &one, .account = rows[i].has_account ? &account : NULL,
-							.siblings = siblings, .n_siblings = rows[i].other.name ? 2 : 1 };
+							.means = { .arrangements = siblings, .n_arrangements = rows[i].other.name ? 2 : 1 } };
 
 		rule(rows[i].rule);
 		one.owners.items = rows[i].owner;
@@ -148,7 +151,8 @@ static void windows_that_touch_do_not_overlap(void **state)
 	struct billingaccount account = ready_account("acme", "main", NULL);
 	struct billingarrangement one = arrangement_of("terms", 100, 200), two = arrangement_of("first", 50, 100);
 	const struct billingarrangement *siblings[] = { &one, &two };
-	struct billingarrangement_inputs in = { .now = NOW, .self = &one, .account = &account, .siblings = siblings, .n_siblings = 2 };
+	struct billingarrangement_inputs in = { .now = NOW, .self = &one, .account = &account, 
+						.means = { .arrangements = siblings, .n_arrangements = 2 } };
 	const struct arrangement_status *status = billingarrangement_reconcile(&in, &test_arena).status;
 
 	(void)state;

@@ -21,8 +21,16 @@ struct stored {
 	struct stored *next;
 };
 
+struct told {
+	struct key key;
+	bool warning;
+	char uid[32], reason[64], note[1024];
+};
+
 struct flight {
 	struct key key;
+	struct told *events; /* to be told once the status that goes with them is written */
+	size_t n_events;
 	char *patch, *owner, *marks;           /* of status, or NULL */
 	enum finalizer finalizer;
 	bool create, delete;
@@ -54,6 +62,8 @@ struct cluster {
 	struct key wake[CLUSTER_KEYS]; /* keys that asked for a moment */
 	instant_t wake_at[CLUSTER_KEYS];
 	size_t n_wake;
+	struct told *told; /* in order; see forget_told() */
+	size_t n_told;
 	void (*after_write)(struct cluster *); /* an invariant to check on the server's side */
 };
 
@@ -101,6 +111,30 @@ static void flight_close(struct flight *flight)
 	free(flight->patch);
 	free(flight->owner);
 	free(flight->marks);
+	free(flight->events);
+}
+
+static void append_told(struct told **list, size_t *n, const struct told *one)
+{
+	*list = realloc(*list, (*n + 1) * sizeof(**list));
+	(*list)[(*n)++] = *one;
+}
+
+MAYBE_UNUSED static void forget_told(struct cluster *c)
+{
+	c->n_told = 0;
+}
+
+/* The same words about an object twice in a row are once too many: its own status asked for them. */
+static void tell_people(struct cluster *c, const struct told *one)
+{
+	for (size_t i = c->n_told; i-- > 0;)
+		if (key_equal(c->told[i].key, one->key)) {
+			if (!strcmp(c->told[i].uid, one->uid) && !strcmp(c->told[i].reason, one->reason) && !strcmp(c->told[i].note, one->note))
+				fail_msg("%s: %s is told twice", one->key.name->text, one->note);
+			break;
+		}
+	append_told(&c->told, &c->n_told, one);
 }
 
 MAYBE_UNUSED static void cluster_close(struct cluster *c)
@@ -114,6 +148,7 @@ MAYBE_UNUSED static void cluster_close(struct cluster *c)
 		flight_close(&c->flights[i]);
 	for (size_t i = c->first_event; i < c->n_events; i++)
 		free(c->events[i].text);
+	free(c->told);
 	cache_free(c->cache);
 	codec_free(c->codec);
 	arena_close(&c->arena);
@@ -360,6 +395,14 @@ static bool decide(struct cluster *c, size_t i)
 		flight.delete |= outcome.effects[e].type == EFFECT_DELETE;
 		if (outcome.effects[e].type == EFFECT_PROVIDER)
 			ask_provider(c, key, &outcome.effects[e].request);
+		if (outcome.effects[e].type != EFFECT_EVENT)
+			continue;
+		const struct event *event = &outcome.effects[e].event;
+		struct told told = { .key = key, .warning = event->warning };
+		snprintf(told.uid, sizeof(told.uid), "%s", record->uid);
+		snprintf(told.reason, sizeof(told.reason), "%s", event->reason);
+		snprintf(told.note, sizeof(told.note), "%s", event->note);
+		append_told(&flight.events, &flight.n_events, &told);
 	}
 	if (outcome.status)
 		flight.patch = status_patch(c->codec, kinds[key.kind].resource, record, outcome.status);
@@ -372,6 +415,8 @@ static bool decide(struct cluster *c, size_t i)
 		snprintf(flight.uid, sizeof(flight.uid), "%s", record->uid);
 	}
 	arena_reset(&c->arena);
+	if (flight.n_events && !flight.patch)
+		fail_msg("%s: \"%s\" goes with no change of the status", key.name->text, flight.events[0].note);
 	if (!flight.patch && !flight.owner && !flight.marks && !flight.create && !flight.delete && flight.finalizer == FINALIZER_KEEP)
 		return true;
 	cache_write_begin(c->cache, key);
@@ -447,6 +492,8 @@ static void answer(struct cluster *c, size_t i)
 		member_merge(s->object, "status", json_object_get(patch, "status"));
 		json_decref(patch);
 		server_commit(c, s);
+		for (size_t e = 0; e < flight.n_events; e++)
+			tell_people(c, &flight.events[e]);
 	}
 	flight_close(&flight);
 	s = server_find(c, flight.key);

@@ -91,6 +91,32 @@ MAYBE_UNUSED static void expect_text(const char *text, const char *part)
 		fail_msg("\"%s\" does not contain \"%s\"", text ? text : "(null)", part);
 }
 
+/* How many of an outcome's effects are of that type. */
+MAYBE_UNUSED static size_t effects_of(const struct outcome *outcome, enum effect_type type)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < outcome->n_effects; i++)
+		n += outcome->effects[i].type == type;
+	return n;
+}
+
+/* The outcome tells of that and of nothing else; reason NULL: of nothing. Every note is whole sentences that fit. */
+MAYBE_UNUSED static void expect_event(const struct outcome *outcome, bool warning, const char *reason, const char *note)
+{
+	assert_int_equal(effects_of(outcome, EFFECT_EVENT), reason ? 1 : 0);
+	for (size_t i = 0; i < outcome->n_effects; i++) {
+		const struct event *event = &outcome->effects[i].event;
+		if (outcome->effects[i].type != EFFECT_EVENT || !reason)
+			continue;
+		assert_string_equal(event->reason, reason);
+		assert_int_equal(event->warning, warning);
+		assert_non_null(event->action);
+		expect_text(event->note, note);
+		assert_int_equal(event->note[strlen(event->note) - 1], '.');
+	}
+}
+
 /* Before each row of a table; SHOW_RULES=1 tells which row it was that failed. */
 MAYBE_UNUSED static void rule(const char *text)
 {

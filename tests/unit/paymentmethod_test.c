@@ -115,7 +115,7 @@ static void check_row(const struct row *row, const struct outcome *outcome)
 		assert_string_equal(status->failure_reason, row->failure_reason);
 	else
 		assert_null(status->failure_reason);
-	assert_int_equal(outcome->n_effects, row->asks);
+	assert_int_equal(effects_of(outcome, EFFECT_PROVIDER), row->asks);
 	assert_int_equal(outcome->wake_at, row->phase == METHOD_ACTIVE && row->expiry_year ? instant_after_month(2027, 12) : 0);
 }
 
@@ -141,6 +141,7 @@ static void each_phase_shows_in_the_condition_and_then_rests(void **state)
 		in.now += 60 * SECOND;
 		struct outcome again = paymentmethod_reconcile(&in, &test_arena);
 		assert_true(status_equal(&paymentmethod_resource, again.status, outcome.status));
+		assert_int_equal(effects_of(&again, EFFECT_EVENT), 0);
 	}
 }
 

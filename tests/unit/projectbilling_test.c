@@ -48,9 +48,9 @@ static void one_in_each_namespace_of_a_project_and_none_elsewhere(void **state)
 		in.namespace = rows[i].namespace ? &namespace : NULL;
 		in.self = rows[i].self ? &self : NULL;
 		struct outcome outcome = projectbilling_reconcile(&in, &test_arena);
-		assert_int_equal(outcome.n_effects, rows[i].effect ? 1 : 0);
-		if (rows[i].effect)
-			assert_int_equal(outcome.effects[0].type, rows[i].effect);
+		assert_int_equal(effects_of(&outcome, EFFECT_CREATE), rows[i].effect == EFFECT_CREATE);
+		assert_int_equal(effects_of(&outcome, EFFECT_DELETE), rows[i].effect == EFFECT_DELETE);
+		expect_event(&outcome, true, rows[i].status ? "DeployBlocked" : NULL, "(NoBinding)");
 		assert_int_equal(!!outcome.status, rows[i].status);
 	}
 }
@@ -114,7 +114,8 @@ static void it_says_who_pays_and_why_not_and_then_rests(void **state)
 		rule(rows[i].rule);
 		seat_all(&table, rows[i].seats, rows[i].organization, rows[i].rebind);
 		in.facts.contest = table.contest;
-		const struct projectbilling_status *status = projectbilling_reconcile(&in, &test_arena).status;
+		struct outcome outcome = projectbilling_reconcile(&in, &test_arena);
+		const struct projectbilling_status *status = outcome.status;
 		const struct condition *condition = expect_condition(&status->conditions, 0, "DeployAllowed", CONDITION_FALSE, rows[i].reason);
 		assert_int_equal(status->conditions.n, 1);
 		assert_int_equal(status->deploy_allowed, NO);
@@ -130,8 +131,10 @@ static void it_says_who_pays_and_why_not_and_then_rests(void **state)
 			assert_string_equal(status->billing_account->ns, "acme");
 			expect_text(status->billing_account->name, rows[i].binding);
 		}
+		expect_event(&outcome, true, "DeployBlocked", arena_printf(&test_arena, "Deploys are blocked (%s): %s. Next: ", rows[i].reason, condition->message));
 		self.status = *status;
 		in.now += DAY;
+		assert_int_equal(projectbilling_reconcile(&in, &test_arena).n_effects, 0);
 		assert_true(status_equal(&projectbilling_resource, projectbilling_reconcile(&in, &test_arena).status, status));
 	}
 }
@@ -223,6 +226,7 @@ static void it_follows_its_namespaces_label_and_comes_back_when_deleted(void **s
 	apply(&c, KIND_PROJECTBILLING, "plain", "web", "{'status':{'deployAllowed':true}}"); /* forged where none belongs */
 	settle(&c);
 	assert_null(get(&c, KIND_PROJECTBILLING, "plain", "web"));
+	forget_told(&c);
 	apply(&c, KIND_PROJECTBILLING, "web-two", "web", "{'status':{'deployAllowed':true,'conditions':[]}}"); /* forged where one is */
 	settle(&c);
 	assert_int_equal(says(&c, "web-two", "web")->deploy_allowed, NO);

@@ -46,8 +46,8 @@ static struct paymentmethodclass sandbox_class(const char *name)
 
 static const struct provider_request *asked(const struct outcome *outcome)
 {
-	assert_int_equal(outcome->n_effects, 1);
-	assert_int_equal(outcome->effects[0].type, EFFECT_PROVIDER);
+	assert_int_equal(effects_of(outcome, EFFECT_PROVIDER), 1);
+	assert_int_equal(outcome->effects[0].type, EFFECT_PROVIDER); /* what is told comes after */
 	return &outcome->effects[0].request;
 }
 
@@ -123,7 +123,7 @@ static void a_card_is_made_up_only_where_nothing_is_known(void **state)
 		in.result = &result;
 		outcome = paymentmethod_reconcile(&in, &test_arena);
 		const struct method_status *status = outcome.status;
-		assert_int_equal(outcome.n_effects, 0);
+		assert_int_equal(effects_of(&outcome, EFFECT_PROVIDER), 0);
 		assert_int_equal(status->phase, METHOD_ACTIVE);
 		if (cases[i].brand) {
 			assert_string_equal(status->details->type, "card");
