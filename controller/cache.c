@@ -61,6 +61,7 @@ struct store {
 	struct entry **buckets;
 	size_t n, n_buckets;
 	size_t objects, bytes; /* of entries with a record */
+	uint32_t classes[CLASSES_MAX]; /* and how many are in each class of the kind's census */
 	uint32_t mark; /* of the list under way or last completed */
 	bool listing;
 };
@@ -273,6 +274,22 @@ static void index_keys(const struct reconciler *r, const void *object, struct in
 		r->index(object, out);
 }
 
+static void count(struct store *store, const struct reconciler *r, const void *object, bool added)
+{
+	unsigned class = r->census ? r->census->of(object) : 0;
+
+	assert(class < CLASSES_MAX);
+	if (added) {
+		store->objects++;
+		store->bytes += record_size(object);
+		store->classes[class]++;
+	} else {
+		store->objects--;
+		store->bytes -= record_size(object);
+		store->classes[class]--;
+	}
+}
+
 /* Swaps the record in. Postings are touched only where the index key moved: most updates move none. A posting borrows its
  * atoms from records, so the new record's membership comes first. */
 static void swap(struct cache *cache, enum kind_id kind, struct entry *e, void *record)
@@ -293,14 +310,10 @@ static void swap(struct cache *cache, enum kind_id kind, struct entry *e, void *
 			posting_remove(&cache->view, kind, i, before[i], e);
 	}
 	e->object = record;
-	if (record) {
-		store->objects++;
-		store->bytes += record_size(record);
-	}
-	if (old) {
-		store->objects--;
-		store->bytes -= record_size(old);
-	}
+	if (record)
+		count(store, k->reconciler, record, true);
+	if (old)
+		count(store, k->reconciler, old, false);
 	cache->listener.changed(cache->listener.context, kind, old, record);
 	if (old)
 		record_free(cache->codec, k->resource, old);
@@ -665,5 +678,6 @@ void cache_stats(const struct cache *cache, struct cache_stats *out)
 	for (unsigned kind = 0; kind < KIND_COUNT; kind++) {
 		out->objects[kind] = cache->view.stores[kind].objects;
 		out->bytes[kind] = cache->view.stores[kind].bytes;
+		memcpy(out->classes[kind], cache->view.stores[kind].classes, sizeof(out->classes[kind]));
 	}
 }

@@ -31,6 +31,7 @@ struct cache_listener {
 
 struct cache_stats {
 	size_t objects[KIND_COUNT], bytes[KIND_COUNT];
+	uint32_t classes[KIND_COUNT][CLASSES_MAX]; /* objects, by the kind's census */
 	size_t awaiting; /* keys whose last write the watch has not shown yet */
 };
 

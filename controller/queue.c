@@ -1,8 +1,9 @@
 /*
  * One item per key that there is something to remember of, found by hash; four binary heaps hold pointers to items and the items
- * know their places in them, so everything is O(log n). Must not know a clock, kinds, or what a key is for. Invariants: an item is
- * in at most one of the two ready heaps, never while it is processing; it exists only while it is ready, processing, delayed, timed
- * or has failures (release() is called wherever one of these ends); tables shrink as they empty.
+ * know their places in them, so everything is O(log n). Must not know any kind by name, what a key is for, nor a clock to
+ * decide by. Invariants: an item is in at most one of the two ready heaps, never while it is processing, and then it is among the running;
+ * it exists only while it is ready, processing, delayed, timed or has failures (release() is called wherever one of these ends); tables
+ * shrink as they empty.
  */
 #include "queue.h"
 
@@ -18,18 +19,27 @@ enum heap_id { HEAP_LOW, HEAP_HIGH, HEAP_MONO, HEAP_WALL, HEAPS };
 enum slot { SLOT_READY, SLOT_MONO, SLOT_WALL, SLOTS };
 
 #define NOWHERE UINT32_MAX /* no place in a heap */
-enum { SMALLEST = 64 };	   /* heaps and buckets never shrink below */
+/* SMALLEST: heaps and buckets never shrink below. FAILURES_MAX: 5 ms << 17 is the last delay below the maximum, and no shift beyond it is
+ * ever computed. */
+enum { SMALLEST = 64, FAILURES_MAX = 18 };
 
 struct item {
 	struct item *next; /* in its bucket */
 	struct key key;
 	int64_t rank[SLOTS];   /* ready: the number of the add; else when it is due */
 	uint32_t place[SLOTS]; /* index in the heap, or NOWHERE */
-	int64_t since_ms;      /* of the add that made it ready or dirty */
-	uint32_t failures;
-	uint8_t priority;	/* enum priority: while ready, dirty or processing; between, of the last time */
+	uint8_t failures;      /* at most FAILURES_MAX: more make no difference */
+	uint8_t priority;      /* enum priority: while ready, dirty or processing; between, of the last time */
 	uint8_t delay_priority; /* to be added with when the delay is over */
-	bool processing, dirty; /* dirty: added while processing */
+	bool processing : 1, dirty : 1; /* dirty: added while processing */
+	int64_t since_ms;      /* of the add that made it ready or dirty */
+	int64_t since_ns;      /* the same moment, for measuring */
+};
+
+/* A key that is being processed. */
+struct running {
+	struct item *item;
+	int64_t since_ns;
 };
 
 struct heap {
@@ -41,11 +51,18 @@ struct queue {
 	struct atoms *atoms;
 	struct item **buckets;
 	size_t n_buckets; /* a power of two */
-	size_t n_items, n_processing;
+	size_t n_items;
 	struct heap heaps[HEAPS];
+	struct running *running; /* in no order; as many at a time as the worker has requests under way, which is few */
+	size_t n_running, running_size;
 	int64_t adds_counted; /* gives each add its rank */
 	bool aged_last;	      /* the last take let a LOW key go before HIGH ones */
-	uint64_t adds_total, retries_total;
+	int64_t (*now_ns)(void); /* NULL: nothing is measured */
+	struct tally {
+		uint64_t adds_total, retries_total;
+		size_t ready;
+		struct queue_times times;
+	} tallies[KIND_COUNT];
 };
 
 static int64_t add_saturating(int64_t a, int64_t b)
@@ -115,6 +132,8 @@ static void heap_insert(struct queue *queue, enum heap_id id, struct item *item,
 		heap_resize(heap, heap->size > 0 ? heap->size * 2 : SMALLEST);
 	item->rank[slot_of(id)] = rank;
 	heap_up(heap, slot_of(id), heap->n++, item);
+	if (slot_of(id) == SLOT_READY)
+		queue->tallies[item->key.kind].ready++;
 }
 
 static void heap_remove(struct queue *queue, enum heap_id id, struct item *item)
@@ -126,6 +145,8 @@ static void heap_remove(struct queue *queue, enum heap_id id, struct item *item)
 
 	assert(heap->at[place] == item);
 	item->place[slot] = NOWHERE;
+	if (slot == SLOT_READY)
+		queue->tallies[item->key.kind].ready--;
 	if (last != item) {
 		heap_up(heap, slot, place, last);
 		heap_down(heap, slot, last->place[slot], last);
@@ -222,6 +243,49 @@ static void release(struct queue *queue, struct item *item)
 		rehash(queue, queue->n_buckets / 2);
 }
 
+/* --- measuring --- */
+
+static int64_t clock_ns(const struct queue *queue)
+{
+	return queue->now_ns != NULL ? queue->now_ns() : 0;
+}
+
+static double seconds(int64_t from_ns, int64_t to_ns)
+{
+	return to_ns > from_ns ? (double)(to_ns - from_ns) / 1e9 : 0;
+}
+
+static void start_running(struct queue *queue, struct item *item)
+{
+	int64_t now_ns = clock_ns(queue);
+
+	if (queue->n_running == queue->running_size) {
+		queue->running_size = queue->running_size > 0 ? queue->running_size * 2 : SMALLEST;
+		queue->running = memory_resize(queue->running, queue->running_size * sizeof(*queue->running));
+	}
+	queue->running[queue->n_running++] = (struct running){ .item = item, .since_ns = now_ns };
+	item->processing = true;
+	if (queue->now_ns != NULL)
+		histogram_observe(&queue->tallies[item->key.kind].times.wait, seconds(item->since_ns, now_ns));
+}
+
+static void stop_running(struct queue *queue, struct item *item)
+{
+	struct queue_times *times = &queue->tallies[item->key.kind].times;
+	struct running *running = queue->running;
+
+	while (running->item != item)
+		running++;
+	if (queue->now_ns != NULL) {
+		double taken_s = seconds(running->since_ns, clock_ns(queue));
+
+		histogram_observe(&times->work, taken_s);
+		histogram_observe(&times->reconcile, taken_s);
+	}
+	*running = queue->running[--queue->n_running];
+	item->processing = false;
+}
+
 /* --- the state machine --- */
 
 static void add_item(struct queue *queue, struct item *item, enum priority priority, int64_t now_ms)
@@ -239,9 +303,10 @@ static void add_item(struct queue *queue, struct item *item, enum priority prior
 		item->priority = (uint8_t)priority;
 		return;
 	}
-	queue->adds_total++;
+	queue->tallies[item->key.kind].adds_total++;
 	item->priority = (uint8_t)priority;
 	item->since_ms = now_ms;
+	item->since_ns = clock_ns(queue);
 	item->rank[SLOT_READY] = queue->adds_counted++;
 	if (item->processing)
 		item->dirty = true;
@@ -290,8 +355,16 @@ struct queue *queue_new(struct atoms *atoms)
 	struct queue *queue = memory_alloc(sizeof(*queue));
 
 	queue->atoms = atoms;
+	for (int kind = 0; kind < KIND_COUNT; kind++)
+		queue->tallies[kind].times = (struct queue_times){ .wait.buckets = &buckets_decades, .work.buckets = &buckets_decades,
+								   .reconcile.buckets = &buckets_reconcile };
 	rehash(queue, SMALLEST);
 	return queue;
+}
+
+void queue_measure(struct queue *queue, int64_t (*now_ns)(void))
+{
+	queue->now_ns = now_ns;
 }
 
 void queue_free(struct queue *queue)
@@ -306,6 +379,7 @@ void queue_free(struct queue *queue)
 	}
 	for (int i = 0; i < HEAPS; i++)
 		free(queue->heaps[i].at);
+	free(queue->running);
 	free(queue->buckets);
 	free(queue);
 }
@@ -352,8 +426,7 @@ bool queue_take(struct queue *queue, int64_t now_mono_ms, instant_t now_wall, st
 	if (item == NULL)
 		return false;
 	heap_remove(queue, (enum heap_id)item->priority, item);
-	item->processing = true;
-	queue->n_processing++;
+	start_running(queue, item);
 	*out = item->key;
 	return true;
 }
@@ -365,8 +438,7 @@ void queue_done(struct queue *queue, struct key key)
 	assert(item != NULL && item->processing);
 	if (item == NULL || !item->processing)
 		return;
-	item->processing = false;
-	queue->n_processing--;
+	stop_running(queue, item);
 	if (item->dirty) {
 		item->dirty = false;
 		heap_insert(queue, (enum heap_id)item->priority, item, item->rank[SLOT_READY]);
@@ -379,14 +451,11 @@ void queue_retry(struct queue *queue, struct key key, int64_t now_mono_ms, int64
 	struct item *item = find_or_create(queue, key);
 	int64_t delay_ms = QUEUE_BACKOFF_MAX_MS;
 
-	/* 5 << 17 is the last that is below the maximum; no shift beyond it is ever computed. */
-	if (item->failures < 18)
-		delay_ms = (int64_t)QUEUE_BACKOFF_FIRST_MS << item->failures;
-	if (item->failures < UINT32_MAX)
-		item->failures++;
+	if (item->failures < FAILURES_MAX)
+		delay_ms = (int64_t)QUEUE_BACKOFF_FIRST_MS << item->failures++;
 	if (delay_ms < minimum_ms)
 		delay_ms = minimum_ms;
-	queue->retries_total++;
+	queue->tallies[key.kind].retries_total++;
 	delay_item(queue, item, add_saturating(now_mono_ms, delay_ms), (enum priority)item->priority);
 }
 
@@ -420,18 +489,60 @@ struct queue_stats queue_stats(const struct queue *queue, int64_t now_mono_ms)
 	const struct item *oldest = low == NULL || (high != NULL && high->rank[SLOT_READY] < low->rank[SLOT_READY]) ? high : low;
 	size_t places = queue->n_buckets; /* pointers to items */
 	int64_t waited_ms = oldest != NULL ? subtract_saturating(now_mono_ms, oldest->since_ms) : 0;
-
-	for (int i = 0; i < HEAPS; i++)
-		places += queue->heaps[i].size;
-	return (struct queue_stats){
-		.adds_total = queue->adds_total,
-		.retries_total = queue->retries_total,
+	struct queue_stats stats = {
 		.depth = queue->heaps[HEAP_LOW].n + queue->heaps[HEAP_HIGH].n,
-		.processing = queue->n_processing,
+		.processing = queue->n_running,
 		.delayed = queue->heaps[HEAP_MONO].n,
 		.timed = queue->heaps[HEAP_WALL].n,
 		.keys = queue->n_items,
-		.bytes = sizeof(*queue) + places * sizeof(struct item *) + queue->n_items * sizeof(struct item),
 		.oldest_ready_ms = waited_ms > 0 ? waited_ms : 0,
 	};
+
+	for (int i = 0; i < HEAPS; i++)
+		places += queue->heaps[i].size;
+	for (int kind = 0; kind < KIND_COUNT; kind++) {
+		stats.adds_total += queue->tallies[kind].adds_total;
+		stats.retries_total += queue->tallies[kind].retries_total;
+	}
+	stats.bytes = sizeof(*queue) + places * sizeof(struct item *) + queue->running_size * sizeof(struct running) +
+		      queue->n_items * sizeof(struct item);
+	return stats;
+}
+
+struct queue_kind_stats queue_kind_stats(const struct queue *queue, enum kind_id kind)
+{
+	const struct tally *tally = &queue->tallies[kind];
+	struct queue_kind_stats stats = { .adds_total = tally->adds_total, .retries_total = tally->retries_total, .depth = tally->ready,
+					  .times = &tally->times };
+	int64_t now_ns = clock_ns(queue);
+
+	for (size_t i = 0; i < queue->n_running; i++) {
+		double taken_s = seconds(queue->running[i].since_ns, now_ns);
+
+		if (queue->running[i].item->key.kind != kind)
+			continue;
+		stats.processing++;
+		stats.unfinished_s += taken_s;
+		stats.longest_s = taken_s > stats.longest_s ? taken_s : stats.longest_s;
+	}
+	return stats;
+}
+
+void queue_each(const struct queue *queue, void (*visit)(void *context, const struct queue_entry *), void *context)
+{
+	for (size_t i = 0; i < queue->n_buckets; i++) {
+		for (const struct item *item = queue->buckets[i]; item != NULL; item = item->next) {
+			const struct queue_entry entry = {
+				.key = item->key,
+				.ready = item->place[SLOT_READY] != NOWHERE,
+				.processing = item->processing,
+				.since_mono = item->since_ms,
+				.failures = item->failures,
+				.due_mono = item->place[SLOT_MONO] != NOWHERE ? item->rank[SLOT_MONO] : INT64_MAX,
+				.due_wall = item->place[SLOT_WALL] != NOWHERE ? item->rank[SLOT_WALL] : 0,
+			};
+
+			visit(context, &entry);
+		}
+	}
 }

@@ -14,7 +14,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "histogram.h"
 #include "instant.h"
+#include "kinds.h"
 #include "object.h"
 
 enum priority {
@@ -34,6 +36,9 @@ struct queue;
 /* The atoms' table must outlive the queue, which holds references to its keys' atoms. */
 struct queue *queue_new(struct atoms *);
 void queue_free(struct queue *);
+/* Lends it a clock, in nanoseconds, for struct queue_times and what stands beside them; nothing is decided by it. Before, nothing is
+ * measured. */
+void queue_measure(struct queue *, int64_t (*now_ns)(void));
 
 /* Ready now, or once it is done if it is being processed. Adding again changes nothing but a LOW to a HIGH. */
 void queue_add(struct queue *, struct key, enum priority, int64_t now_mono_ms);
@@ -72,5 +77,34 @@ struct queue_stats {
 };
 
 struct queue_stats queue_stats(const struct queue *, int64_t now_mono_ms);
+
+/* How long keys of one kind waited, from ready to taken, and how long it took from there to done: by client-go's buckets (wait, work), and
+ * the latter by controller-runtime's (reconcile). */
+struct queue_times {
+	struct histogram wait, work, reconcile;
+};
+
+/* What client-go's workqueue tells of itself, of the keys of one kind. */
+struct queue_kind_stats {
+	uint64_t adds_total, retries_total;
+	size_t depth, processing;
+	double unfinished_s, longest_s; /* so far, of the keys that are being processed: all together; the one that was taken first */
+	const struct queue_times *times; /* borrowed */
+};
+
+struct queue_kind_stats queue_kind_stats(const struct queue *, enum kind_id);
+
+/* A key as the queue sees it, for people. Atoms are borrowed. */
+struct queue_entry {
+	struct key key;
+	bool ready, processing;
+	int64_t since_mono;  /* when it was last added, so a ready one's waiting began then */
+	unsigned failures;   /* since the last success; beyond 18, which are as good as more, not counted */
+	int64_t due_mono;    /* of its delay or next try; INT64_MAX = none */
+	instant_t due_wall;  /* of its moment; 0 = none */
+};
+
+/* Every key that it remembers, in no order. `visit` must not change the queue. */
+void queue_each(const struct queue *, void (*visit)(void *context, const struct queue_entry *), void *context);
 
 #endif

@@ -8,7 +8,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cardnumber.h"
 #include "frame.h"
@@ -17,13 +16,11 @@
 #include "memory.h"
 #include "pki.h"
 #include "review.h"
+#include "stopwatch.h"
 
 enum { LOOKS_MAX = 8, NAME_BYTES_MAX = 253 };
 
 const char *const webhook_paths[WEBHOOKS] = { "/mutate", "/validate" };
-const char *const webhook_bucket_names[WEBHOOK_BUCKETS] = { "0.0001", "0.00025", "0.0005", "0.001", "0.002", "0.005",
-							    "0.01",   "0.05",    "0.25",   "1",     "5",     "+Inf" };
-static const double bucket_bounds[WEBHOOK_BUCKETS - 1] = { 0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.25, 1, 5 };
 
 struct webhook {
 	struct webhook_config config;
@@ -59,14 +56,6 @@ struct judgement {
 	struct key basis;    /* look this up first; kind KIND_COUNT = no need */
 };
 
-static int64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * (int64_t)1000000000 + now.tv_nsec;
-}
-
 /* ---- the life of an inquiry ---- */
 
 static const struct resource *resource_of(const struct inquiry *q)
@@ -79,11 +68,12 @@ static struct inquiry *inquiry_new(struct webhook *webhook, int path)
 	struct inquiry *q = memory_alloc(sizeof(*q));
 
 	*q = (struct inquiry){ .webhook = webhook, .next = webhook->inquiries, .link = &webhook->inquiries, .path = path,
-			       .began_ns = clock_ns(), .review.kind = KIND_COUNT };
+			       .began_ns = stopwatch_ns(), .review.kind = KIND_COUNT };
 	if (q->next)
 		q->next->link = &q->next;
 	webhook->inquiries = q;
 	webhook->stats.in_flight++;
+	webhook->stats.paths[path].in_flight++;
 	return q;
 }
 
@@ -117,6 +107,7 @@ static void inquiry_free(struct inquiry *q)
 	if (q->next)
 		q->next->link = q->link;
 	webhook->stats.in_flight--;
+	webhook->stats.paths[q->path].in_flight--;
 	free(q);
 }
 
@@ -275,17 +266,6 @@ static struct judgement judge(struct inquiry *q)
 
 /* ---- answering ---- */
 
-static void count_time(struct webhook *webhook, const struct inquiry *q)
-{
-	double seconds = (double)(clock_ns() - q->began_ns) / 1e9;
-	int bucket = 0;
-
-	while (bucket < WEBHOOK_BUCKETS - 1 && seconds > bucket_bounds[bucket])
-		bucket++;
-	webhook->stats.paths[q->path].buckets[bucket]++;
-	webhook->stats.paths[q->path].seconds += seconds;
-}
-
 /* What was sent is in no log; who sent it, and what about, is. */
 static void log_refusal(const struct inquiry *q, const char *message)
 {
@@ -300,13 +280,15 @@ static struct server_reply answer_of(struct inquiry *q, const struct judgement *
 	struct webhook *webhook = q->webhook;
 	cleanup_free char *patch = said->patch ? pki_encode(said->patch) : NULL;
 	char *body = review_answer(q->review.uid, said->refusal, patch);
+	double seconds = stopwatch_seconds_since(q->began_ns);
 
 	if (said->refusal)
 		log_refusal(q, said->refusal);
 	webhook->stats.paths[q->path].ok++;
 	webhook->stats.paths[q->path].refused += said->refusal != NULL;
 	webhook->stats.paths[q->path].patched += said->patch != NULL;
-	count_time(webhook, q);
+	histogram_observe(&webhook->stats.paths[q->path].seconds, seconds);
+	histogram_observe(&webhook->stats.paths[q->path].latency, seconds);
 	return (struct server_reply){ .status = 200, .content_type = "application/json", .body = body, .body_len = strlen(body) };
 }
 
@@ -368,6 +350,16 @@ static struct server_reply plain(int status, const char *text)
 				      .body_len = strlen(text) };
 }
 
+static struct server_reply turned_away(struct webhook *webhook, int path, int64_t began_ns, int status, const char *text)
+{
+	if (status == 400)
+		webhook->stats.paths[path].bad++;
+	else
+		webhook->stats.paths[path].unavailable++;
+	histogram_observe(&webhook->stats.paths[path].latency, stopwatch_seconds_since(began_ns));
+	return plain(status, text);
+}
+
 static bool is_json(const char *content_type)
 {
 	static const char json[] = "application/json";
@@ -410,26 +402,24 @@ bool webhook_handle(void *context, const struct server_request *request, struct 
 {
 	struct webhook *webhook = context;
 	int path = path_of(request->path);
+	int64_t began_ns = stopwatch_ns();
 
 	if (path == WEBHOOKS) {
 		*reply = plain(404, "try /validate or /mutate\n");
 		return true;
 	}
 	if (!is_json(request->content_type)) {
-		webhook->stats.paths[path].bad++;
-		*reply = plain(400, "the body must be application/json\n");
+		*reply = turned_away(webhook, path, began_ns, 400, "the body must be application/json\n");
 		return true;
 	}
 	if (!*webhook->config.synced) {
-		webhook->stats.paths[path].unavailable++;
-		*reply = plain(503, "not every kind has been listed yet; try again in a moment\n");
+		*reply = turned_away(webhook, path, began_ns, 503, "not every kind has been listed yet; try again in a moment\n");
 		return true;
 	}
 	struct inquiry *q = inquiry_new(webhook, path);
 	if (read_review(q, request) < 0) {
 		cleanup_free char *text = memory_printf("%s\n", webhook->fault.message);
-		webhook->stats.paths[path].bad++;
-		*reply = plain(400, text);
+		*reply = turned_away(webhook, path, began_ns, 400, text);
 		inquiry_free(q);
 		return true;
 	}
@@ -448,6 +438,10 @@ struct webhook *webhook_new(const struct webhook_config *config)
 	struct webhook *webhook = memory_alloc(sizeof(*webhook));
 
 	webhook->config = *config;
+	for (int i = 0; i < WEBHOOKS; i++) {
+		webhook->stats.paths[i].seconds.buckets = &buckets_short;
+		webhook->stats.paths[i].latency.buckets = &buckets_decades;
+	}
 	arena_init(&webhook->arena);
 	frame_init(&webhook->frame, FRAME_REVIEW, REVIEW_BYTES_MAX);
 	return webhook;

@@ -6,6 +6,7 @@
 #define TOLLGATE_WEBHOOK_H
 
 #include "cache.h"
+#include "histogram.h"
 #include "log.h"
 #include "port.h"
 #include "server.h"
@@ -13,17 +14,15 @@
 enum { WEBHOOK_MUTATE = 0, WEBHOOK_VALIDATE, WEBHOOKS };
 extern const char *const webhook_paths[WEBHOOKS]; /* "/mutate", "/validate" */
 
-enum { WEBHOOK_BUCKETS = 12 };
-extern const char *const webhook_bucket_names[WEBHOOK_BUCKETS]; /* upper bounds in seconds, the last "+Inf" */
-
 struct webhook_stats {
 	struct {
 		uint64_t ok, bad, unavailable;    /* answered with 200, 400, 503 */
 		uint64_t refused, patched, looks; /* among the 200s; requests to the API server on the way */
-		uint64_t buckets[WEBHOOK_BUCKETS]; /* not cumulative; time from the whole request to the answer, looks included */
-		double seconds;
+		struct histogram seconds;         /* of the 200s, by buckets_short: from the whole request to the answer, looks included */
+		struct histogram latency;         /* of all, by buckets_decades */
+		unsigned in_flight;
 	} paths[WEBHOOKS];
-	unsigned in_flight;
+	unsigned in_flight; /* all together */
 };
 
 struct webhook_config {

@@ -110,6 +110,15 @@ void arena_close(struct arena *arena)
 	arena_init(arena);
 }
 
+size_t arena_bytes(const struct arena *arena)
+{
+	size_t bytes = 0;
+
+	for (const struct arena_block *block = arena->block; block; block = block->older)
+		bytes += sizeof(*block) + block->size;
+	return bytes;
+}
+
 void *arena_alloc(struct arena *arena, size_t bytes)
 {
 	size_t step;

@@ -20,6 +20,9 @@ void arena_reset(struct arena *);
 /* Everything handed out becomes invalid; no memory is kept. */
 void arena_close(struct arena *);
 
+/* What it holds of the heap. */
+size_t arena_bytes(const struct arena *);
+
 void *arena_alloc(struct arena *, size_t bytes);
 void *arena_copy(struct arena *, const void *from, size_t bytes);
 char *arena_strndup(struct arena *, const char *text, size_t len);

@@ -186,7 +186,7 @@ class Tollgate:
             writes = int(sum(value for name, value in metrics.items()
                              if name.startswith("tollgate_requests_total")))
             busy = writes, metrics["tollgate_requests_in_flight"], \
-                next(value for name, value in metrics.items() if name.startswith("workqueue_depth"))
+                sum(value for name, value in metrics.items() if name.startswith("workqueue_depth{"))
             if busy != seen or any(busy[1:]):
                 seen, since = busy, time.time()
             elif time.time() - since > IDLE_SECONDS:

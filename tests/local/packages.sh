@@ -48,6 +48,8 @@ find_missing() {
 		command_from pip3 python3-pip
 		command_from valgrind valgrind
 		command_from git git
+		command_from prometheus prometheus
+		command_from promtool prometheus
 	fi
 	if [ "${1:-}" = --bench ]; then
 		command_from wrk wrk

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "billingaccount.h"
 #include "billingaccountbinding.h"
 #include "cache.h"
 
@@ -478,6 +479,106 @@ static void indexes_follow_adds_updates_and_deletes(void **state)
 	w->heard[0] = '\0';
 }
 
+/* ---- the census ---- */
+
+static uint32_t random_below(uint64_t *seed, uint32_t n)
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 7;
+	*seed ^= *seed << 17;
+	return (uint32_t)(*seed >> 32) % n;
+}
+
+static void *account(struct world *w, unsigned name, unsigned uid, unsigned version, const char *phase)
+{
+	char text[1024], status[64] = "";
+	struct error err = { 0 };
+	void *record;
+
+	if (*phase)
+		snprintf(status, sizeof(status), ",\"status\":{\"phase\":\"%s\"}", phase);
+	snprintf(text, sizeof(text),
+		 "{\"apiVersion\":\"billing.miloapis.com/v1alpha1\",\"kind\":\"BillingAccount\",\"metadata\":{\"name\":\"a%u\","
+		 "\"namespace\":\"acme\",\"uid\":\"u%u\",\"resourceVersion\":\"%u\",\"generation\":1,"
+		 "\"creationTimestamp\":\"2026-11-22T10:00:00Z\"},\"spec\":{\"currencyCode\":\"EUR\"}%s}",
+		 name, uid, version, status);
+	record = record_decode(w->codec, kinds[KIND_BILLINGACCOUNT].resource, text, strlen(text), &err);
+	if (!record)
+		fail_msg("%s", err.message);
+	return record;
+}
+
+static void recount(void *context, const void *object)
+{
+	((uint32_t *)context)[((const struct billingaccount *)object)->status.phase]++;
+}
+
+static void expect_recount(struct world *w)
+{
+	uint32_t counted[CLASSES_MAX] = { 0 };
+	struct cache_stats stats;
+
+	view_each(cache_view(w->cache), KIND_BILLINGACCOUNT, recount, counted);
+	cache_stats(w->cache, &stats);
+	assert_memory_equal(stats.classes[KIND_BILLINGACCOUNT], counted, sizeof(counted));
+	w->heard[0] = '\0';
+}
+
+/* Few names, so that they meet; what a step does is of no matter here, only that the sums follow. */
+static void random_history_step(struct world *w, uint64_t *seed, unsigned version)
+{
+	static const char *const phases[] = { "", "Provisioning", "Ready", "Suspended", "Archived" };
+	unsigned name = random_below(seed, 6), uid = name * 10 + random_below(seed, 2);
+	const char *phase = phases[random_below(seed, 5)];
+	char text[16];
+	struct key key = { .kind = KIND_BILLINGACCOUNT };
+
+	snprintf(text, sizeof(text), "a%u", name);
+	key.name = atom_of(w->atoms, text);
+	key.ns = atom_of(w->atoms, "acme");
+	switch (random_below(seed, 10)) {
+	case 0:
+		snprintf(text, sizeof(text), "u%u", uid);
+		cache_delete(w->cache, key, text);
+		break;
+	case 1:
+		cache_drop(w->cache, key);
+		break;
+	case 2:
+		cache_list_begin(w->cache, KIND_BILLINGACCOUNT);
+		break;
+	case 3:
+		cache_list_end(w->cache, KIND_BILLINGACCOUNT);
+		break;
+	case 4:
+	case 5:
+		cache_write_begin(w->cache, key);
+		if (random_below(seed, 2))
+			cache_put(w->cache, KIND_BILLINGACCOUNT, account(w, name, uid, version, phase));
+		if (random_below(seed, 4))
+			cache_write_end(w->cache, key, account(w, name, uid, version + random_below(seed, 2), phases[random_below(seed, 5)]));
+		else
+			cache_read_missing(w->cache, key);
+		break;
+	default:
+		cache_put(w->cache, KIND_BILLINGACCOUNT, account(w, name, uid, version, phase));
+	}
+	key_drop(w, key);
+}
+
+static void the_census_is_a_recount_after_any_history(void **state)
+{
+	struct world *w = *state;
+
+	for (uint64_t start = 1; start <= 20; start++) {
+		uint64_t seed = start * 0x9e3779b97f4a7c15;
+		for (unsigned step = 1; step < 500; step++) {
+			random_history_step(w, &seed, (unsigned)start * 1000 + step);
+			expect_recount(w);
+		}
+	}
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -504,6 +605,7 @@ int main(void)
 		CASE(a_lost_answer_is_doubtful_without_a_word),
 		CASE(an_object_that_came_back_while_we_asked_is_kept),
 		CASE(indexes_follow_adds_updates_and_deletes),
+		CASE(the_census_is_a_recount_after_any_history),
 	};
 
 	return cmocka_run_group_tests_name("cache", tests, NULL, NULL);

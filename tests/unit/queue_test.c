@@ -14,11 +14,20 @@
 #include "queue.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-enum { NAMES = 16 };
+enum { NAMES = 16, MODEL_KINDS = 2 };
+
+/* What the queue measures by. */
+static int64_t clock_us;
+
+static int64_t read_clock(void)
+{
+	return clock_us * 1000;
+}
 
 struct rig {
 	struct atoms *atoms;
 	struct queue *queue;
+	size_t new_bytes; /* of the queue before its first key */
 	struct key keys[NAMES];
 };
 
@@ -28,6 +37,9 @@ static int set_up(void **state)
 
 	rig->atoms = atoms_new();
 	rig->queue = queue_new(rig->atoms);
+	rig->new_bytes = queue_stats(rig->queue, 0).bytes;
+	clock_us = 0;
+	queue_measure(rig->queue, read_clock);
 	for (int i = 0; i < NAMES; i++) {
 		char name[16];
 
@@ -89,7 +101,7 @@ static int turn_at(struct rig *rig, int64_t mono, instant_t wall)
 static void assert_forgotten(struct rig *rig)
 {
 	assert_int_equal(queue_stats(rig->queue, 0).keys, 0);
-	assert_true(queue_stats(rig->queue, 0).bytes < 4096);
+	assert_true(queue_stats(rig->queue, 0).bytes < rig->new_bytes + 4096);
 }
 
 static void a_key_added_twice_runs_once(void **state)
@@ -369,6 +381,105 @@ static void stats_tell_how_long_the_oldest_waits(void **state)
 	assert_int_equal(queue_stats(rig->queue, INT64_MAX).oldest_ready_ms, INT64_MAX - 20);
 }
 
+static uint64_t above(const struct histogram *histogram, double bound)
+{
+	uint64_t count = histogram_count(histogram);
+
+	for (unsigned i = 0; i < histogram->buckets->n && histogram->buckets->bounds[i] <= bound; i++)
+		count -= histogram->counts[i];
+	return count;
+}
+
+static void waiting_and_working_are_measured_for_each_kind(void **state)
+{
+	struct rig *rig = *state;
+	const struct queue_times *times = queue_kind_stats(rig->queue, (enum kind_id)rig->keys[0].kind).times;
+
+	queue_add(rig->queue, rig->keys[0], PRIORITY_HIGH, 0);
+	clock_us = 2000000; /* two seconds in the queue, however often it is added meanwhile */
+	queue_add(rig->queue, rig->keys[0], PRIORITY_HIGH, 0);
+	assert_int_equal(take(rig), 0);
+	assert_int_equal(histogram_count(&times->wait), 1);
+	assert_int_equal(above(&times->wait, 1), 1);
+	assert_true(times->wait.sum > 1.999 && times->wait.sum < 2.001);
+	assert_int_equal(histogram_count(&times->work), 0); /* not before it is done */
+	clock_us += 30; /* added again while processed: its next wait begins here */
+	queue_add(rig->queue, rig->keys[0], PRIORITY_HIGH, 0);
+	clock_us += 20;
+	queue_done(rig->queue, rig->keys[0]);
+	assert_int_equal(above(&times->work, 1e-5), 1);
+	assert_int_equal(above(&times->work, 1e-4), 0);
+	assert_int_equal(histogram_count(&times->reconcile), 1);
+	assert_int_equal(above(&times->reconcile, .005), 0);
+	assert_int_equal(take(rig), 0);
+	assert_int_equal(histogram_count(&times->wait), 2);
+	assert_true(times->wait.sum > 2.00001 && times->wait.sum < 2.00003);
+	assert_int_equal(histogram_count(&queue_kind_stats(rig->queue, (enum kind_id)rig->keys[2].kind).times->wait), 0);
+}
+
+static void without_a_clock_nothing_is_measured(void **state)
+{
+	struct rig *rig = *state;
+	struct queue *queue = queue_new(rig->atoms);
+	const struct queue_times *times = queue_kind_stats(queue, (enum kind_id)rig->keys[0].kind).times;
+	struct key key;
+
+	queue_add(queue, rig->keys[0], PRIORITY_HIGH, 0);
+	assert_true(queue_take(queue, 5000, 0, &key));
+	assert_int_equal(queue_kind_stats(queue, (enum kind_id)key.kind).processing, 1);
+	queue_done(queue, key);
+	assert_int_equal(histogram_count(&times->wait) + histogram_count(&times->work) + histogram_count(&times->reconcile), 0);
+	queue_free(queue);
+}
+
+struct seen {
+	const struct rig *rig;
+	struct queue_entry entries[NAMES];
+	size_t n;
+};
+
+static void see(void *context, const struct queue_entry *entry)
+{
+	struct seen *seen = context;
+
+	seen->n++;
+	for (int i = 0; i < NAMES; i++)
+		if (key_equal(seen->rig->keys[i], entry->key))
+			seen->entries[i] = *entry;
+}
+
+static void each_key_is_shown_as_it_stands(void **state)
+{
+	struct rig *rig = *state;
+	struct seen seen = { .rig = rig };
+	const struct queue_entry *entries = seen.entries;
+	struct key key;
+
+	queue_add(rig->queue, rig->keys[0], PRIORITY_HIGH, 100);
+	for (int i = 0; i < 2; i++) {
+		assert_true(queue_take(rig->queue, 100, 0, &key));
+		queue_retry(rig->queue, key, 100, 0);
+		queue_done(rig->queue, key);
+		queue_add(rig->queue, key, PRIORITY_HIGH, 100);
+	}
+	assert_true(queue_take(rig->queue, 100, 0, &key));
+	queue_add(rig->queue, rig->keys[1], PRIORITY_LOW, 70);
+	queue_add_at(rig->queue, rig->keys[2], 5000);
+	queue_each(rig->queue, see, &seen);
+	assert_int_equal(seen.n, 3);
+	assert_true(entries[0].processing && !entries[0].ready);
+	assert_int_equal(entries[0].failures, 2);
+	assert_int_equal(entries[0].due_mono, 105); /* the first delay has not passed yet, and is the earlier one */
+	assert_true(entries[1].ready && !entries[1].processing);
+	assert_int_equal(entries[1].since_mono, 70);
+	assert_int_equal(entries[1].failures, 0);
+	assert_int_equal(entries[1].due_mono, INT64_MAX);
+	assert_int_equal(entries[1].due_wall, 0);
+	assert_true(!entries[2].ready && !entries[2].processing);
+	assert_int_equal(entries[2].due_wall, 5000);
+	queue_done(rig->queue, key);
+}
+
 static void many_keys_come_and_go(void **state)
 {
 	enum { MANY = 20000 };
@@ -405,14 +516,19 @@ struct model_key {
 	bool ready, dirty, processing, delayed, timed;
 	int priority, delay_priority, failures;
 	int64_t order, since, delay;
+	int64_t since_us, taken_us;
 	instant_t moment;
+	int kind;
 };
 
 struct model {
 	struct model_key keys[NAMES];
 	int64_t order;
 	bool aged_last;
-	uint64_t adds, retries;
+	struct model_kind {
+		uint64_t adds, retries, waits, works;
+		int64_t waited_us, worked_us;
+	} kinds[MODEL_KINDS];
 };
 
 static void model_add(struct model *model, struct model_key *key, int priority, int64_t now)
@@ -422,9 +538,10 @@ static void model_add(struct model *model, struct model_key *key, int priority, 
 			key->priority = priority;
 		return;
 	}
-	model->adds++;
+	model->kinds[key->kind].adds++;
 	key->priority = priority;
 	key->since = now;
+	key->since_us = clock_us;
 	key->order = model->order;
 	if (key->processing)
 		key->dirty = true;
@@ -452,7 +569,7 @@ static void model_retry(struct model *model, struct model_key *key, int64_t now,
 	if (delay < minimum)
 		delay = minimum;
 	key->failures++;
-	model->retries++;
+	model->kinds[key->kind].retries++;
 	model_delay(key, now + delay, key->priority);
 }
 
@@ -528,13 +645,56 @@ static bool model_take(struct model *model, int taken, int64_t mono, instant_t w
 		return false;
 	key->ready = false;
 	key->processing = true;
+	key->taken_us = clock_us;
+	model->kinds[key->kind].waits++;
+	model->kinds[key->kind].waited_us += clock_us - key->since_us;
 	return true;
+}
+
+static void model_done(struct model *model, struct model_key *key)
+{
+	key->processing = false;
+	key->ready = key->dirty;
+	key->dirty = false;
+	model->kinds[key->kind].works++;
+	model->kinds[key->kind].worked_us += clock_us - key->taken_us;
+}
+
+static bool about(double seconds, int64_t us)
+{
+	return seconds * 1e6 > (double)us - .5 && seconds * 1e6 < (double)us + .5;
+}
+
+static bool model_agrees_on_kind(const struct model *model, const struct rig *rig, int kind)
+{
+	struct queue_kind_stats got = queue_kind_stats(rig->queue, (enum kind_id)kind);
+	const struct model_kind *want = &model->kinds[kind];
+	size_t depth = 0, processing = 0;
+	int64_t unfinished_us = 0, longest_us = 0;
+
+	for (int i = 0; i < NAMES; i++) {
+		const struct model_key *key = &model->keys[i];
+
+		if (key->kind != kind)
+			continue;
+		depth += key->ready;
+		if (!key->processing)
+			continue;
+		processing++;
+		unfinished_us += clock_us - key->taken_us;
+		if (clock_us - key->taken_us > longest_us)
+			longest_us = clock_us - key->taken_us;
+	}
+	return got.adds_total == want->adds && got.retries_total == want->retries && got.depth == depth && got.processing == processing &&
+	       about(got.unfinished_s, unfinished_us) && about(got.longest_s, longest_us) &&
+	       histogram_count(&got.times->wait) == want->waits && about(got.times->wait.sum, want->waited_us) &&
+	       histogram_count(&got.times->work) == want->works && about(got.times->work.sum, want->worked_us) &&
+	       histogram_count(&got.times->reconcile) == want->works && about(got.times->reconcile.sum, want->worked_us);
 }
 
 static bool model_agrees(const struct model *model, const struct rig *rig, int64_t now)
 {
-	struct queue_stats want = { .adds_total = model->adds, .retries_total = model->retries };
-	struct queue_stats got = queue_stats(rig->queue, now);
+	struct queue_stats want = { 0 }, got = queue_stats(rig->queue, now);
 	int64_t next_mono = INT64_MAX, next_wall = INT64_MAX, oldest = INT64_MAX;
 
 	for (int i = 0; i < NAMES; i++) {
@@ -553,6 +713,12 @@ static bool model_agrees(const struct model *model, const struct rig *rig, int64
 			oldest = key->order;
 			want.oldest_ready_ms = now - key->since;
 		}
+	}
+	for (int kind = 0; kind < MODEL_KINDS; kind++) {
+		want.adds_total += model->kinds[kind].adds;
+		want.retries_total += model->kinds[kind].retries;
+		if (!model_agrees_on_kind(model, rig, kind))
+			return false;
 	}
 	return want.adds_total == got.adds_total && want.retries_total == got.retries_total && want.depth == got.depth &&
 	       want.processing == got.processing && want.delayed == got.delayed && want.timed == got.timed &&
@@ -615,9 +781,7 @@ static bool random_step(struct rig *rig, struct model *model, uint64_t *seed, in
 		if (!key->processing)
 			break;
 		queue_done(rig->queue, real);
-		key->processing = false;
-		key->ready = key->dirty;
-		key->dirty = false;
+		model_done(model, key);
 		break;
 	default:
 		return model_take(model, take_at(rig, mono, wall), mono, wall);
@@ -638,11 +802,14 @@ static void it_does_what_the_model_does(void **state)
 		instant_t wall = 1700000000000;
 
 		set_up(&fresh);
+		for (int i = 0; i < NAMES; i++)
+			model.keys[i].kind = ((struct rig *)fresh)->keys[i].kind;
 		for (int step = 0; step < 5000; step++) {
 			uint32_t passed = random_below(&seed, 8) == 0 ? random_below(&seed, 2000) : random_below(&seed, 3);
 
 			mono += passed;
 			wall += passed;
+			clock_us += passed * 1000 + random_below(&seed, 1000);
 			if (random_below(&seed, 50) == 0)
 				wall += (int64_t)random_below(&seed, 200000) - 100000;
 			if (!random_step(fresh, &model, &seed, mono, wall) || !model_agrees(&model, fresh, mono))
@@ -675,6 +842,9 @@ int main(void)
 		RIGGED(a_server_may_ask_for_more_patience),
 		RIGGED(a_retry_keeps_the_priority),
 		RIGGED(stats_tell_how_long_the_oldest_waits),
+		RIGGED(waiting_and_working_are_measured_for_each_kind),
+		RIGGED(without_a_clock_nothing_is_measured),
+		RIGGED(each_key_is_shown_as_it_stands),
 		RIGGED(many_keys_come_and_go),
 		cmocka_unit_test(it_does_what_the_model_does),
 	};

@@ -761,9 +761,13 @@ static void many_reviews_wait_side_by_side(void **state)
 	ask(&w, "/validate", "CREATE", BINDING, NULL, NULL);
 	ask(&w, "/validate", "CREATE", VISA, NULL, NULL);
 	assert_int_equal(webhook_stats(w.webhook)->in_flight, 2);
+	assert_int_equal(histogram_count(&webhook_stats(w.webhook)->paths[WEBHOOK_VALIDATE].latency), 0);
 	w.served[0] = MAIN;
 	answer_calls(&w);
 	assert_int_equal(webhook_stats(w.webhook)->in_flight, 0);
+	assert_int_equal(webhook_stats(w.webhook)->paths[WEBHOOK_VALIDATE].in_flight, 0);
+	assert_int_equal(histogram_count(&webhook_stats(w.webhook)->paths[WEBHOOK_VALIDATE].latency), 2);
+	assert_int_equal(histogram_count(&webhook_stats(w.webhook)->paths[WEBHOOK_VALIDATE].seconds), 2);
 	expect_verdict(&w, NULL);
 	world_close(&w);
 }
@@ -777,6 +781,8 @@ static void stopping_drops_what_waits(void **state)
 	ask(&w, "/validate", "CREATE", BINDING, NULL, NULL);
 	ask(&w, "/mutate", "CREATE", INVOICE, NULL, NULL);
 	assert_int_equal(webhook_stats(w.webhook)->in_flight, 2);
+	assert_int_equal(webhook_stats(w.webhook)->paths[WEBHOOK_VALIDATE].in_flight, 1);
+	assert_int_equal(webhook_stats(w.webhook)->paths[WEBHOOK_MUTATE].in_flight, 1);
 	webhook_free(w.webhook);
 	for (size_t i = 0; i < w.n_calls; i++)
 		assert_false(w.calls[i].open);
@@ -862,6 +868,8 @@ static void bad_requests_are_told_so(void **state)
 	assert_int_equal(webhook_stats(w.webhook)->in_flight, 0);
 	assert_int_equal(webhook_stats(w.webhook)->paths[WEBHOOK_VALIDATE].bad, 6);
 	assert_int_equal(webhook_stats(w.webhook)->paths[WEBHOOK_MUTATE].bad, 2);
+	assert_int_equal(histogram_count(&webhook_stats(w.webhook)->paths[WEBHOOK_VALIDATE].latency), 6); /* of all answers */
+	assert_int_equal(histogram_count(&webhook_stats(w.webhook)->paths[WEBHOOK_VALIDATE].seconds), 0); /* of reviews alone */
 	world_close(&w);
 }
 
