@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -106,4 +107,44 @@ int listen_port(int fd)
 	if (getsockname(fd, &name.any, &size) != 0)
 		return 0;
 	return ntohs(name.any.sa_family == AF_INET6 ? name.v6.sin6_port : name.v4.sin_port);
+}
+
+/* 127.0.0.0/8: RFC 1122, 3.2.1.3. */
+static bool is_loopback_v4(const unsigned char address[4])
+{
+	return address[0] == 127;
+}
+
+static bool is_loopback_v6(const struct in6_addr *address)
+{
+	return IN6_IS_ADDR_LOOPBACK(address) || (IN6_IS_ADDR_V4MAPPED(address) && is_loopback_v4(address->s6_addr + 12));
+}
+
+bool listen_is_loopback(const char *address)
+{
+	char host[HOST_MAX + 1] = "";
+	const char *port;
+	unsigned char v4[4];
+	struct in6_addr v6;
+
+	if (split(address, host, &port, NULL) != 0)
+		return false;
+	if (inet_pton(AF_INET, host, v4) == 1)
+		return is_loopback_v4(v4);
+	return inet_pton(AF_INET6, host, &v6) == 1 ? is_loopback_v6(&v6) : strcasecmp(host, "localhost") == 0;
+}
+
+bool listen_peer_is_loopback(const struct sockaddr *peer)
+{
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+
+	if (peer != NULL && peer->sa_family == AF_INET) {
+		memcpy(&v4, peer, sizeof(v4));
+		return is_loopback_v4((const unsigned char *)&v4.sin_addr);
+	}
+	if (peer == NULL || peer->sa_family != AF_INET6)
+		return false;
+	memcpy(&v6, peer, sizeof(v6));
+	return is_loopback_v6(&v6.sin6_addr);
 }

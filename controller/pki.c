@@ -15,6 +15,7 @@
 
 #define CA_NAME "tollgate-webhook-ca"
 #define LEAF_NAME "tollgate-webhook" /* clients look at the alternative names; the Service's name may be too long for this field */
+#define SELF_NAME "tollgate"
 
 enum { SERIAL_BYTES = 16, KEY_ID_BYTES = 64, CHAIN_MAX = 16 };
 
@@ -110,6 +111,20 @@ char *pki_decode(const char *base64)
 	if (in.size / 4 * 3 > PKI_PEM_MAX || gnutls_base64_decode2(&in, &out) < 0)
 		return NULL;
 	return take_text(&out);
+}
+
+/* ---- digests ---- */
+
+void pki_digest(const char *const texts[], size_t n, unsigned char digest[PKI_DIGEST_BYTES])
+{
+	gnutls_hash_hd_t hash;
+
+	if (gnutls_hash_init(&hash, GNUTLS_DIG_SHA256) < 0)
+		abort();
+	for (size_t i = 0; i < n; i++)
+		if (gnutls_hash(hash, texts[i], strlen(texts[i]) + 1) < 0) /* with its NUL, so that "a" "b" is not "ab" */
+			abort();
+	gnutls_hash_deinit(hash, digest);
 }
 
 /* ---- reading ---- */
@@ -337,6 +352,22 @@ static int make_ca(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, struct cert
 	return gnutls_x509_crt_sign2(crt, crt, key, GNUTLS_DIG_SHA256, 0);
 }
 
+/* What makes of one that was begun a server's, signed. */
+static int finish(gnutls_x509_crt_t crt, gnutls_x509_crt_t issuer, gnutls_x509_privkey_t issuer_key, const struct pki_names *names)
+{
+	int code;
+
+	if ((code = gnutls_x509_crt_set_basic_constraints(crt, 0, -1)) < 0 ||
+	    (code = gnutls_x509_crt_set_key_usage(crt, GNUTLS_KEY_DIGITAL_SIGNATURE)) < 0 ||
+	    (code = gnutls_x509_crt_set_key_purpose_oid(crt, GNUTLS_KP_TLS_WWW_SERVER, 0)) < 0)
+		return code;
+	for (size_t i = 0; i < names->n; i++)
+		if ((code = set_name(crt, names->names[i])) < 0)
+			return code;
+	code = set_key_ids(crt, issuer);
+	return code < 0 ? code : gnutls_x509_crt_sign2(crt, issuer, issuer_key, GNUTLS_DIG_SHA256, 0);
+}
+
 static int make_leaf(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, gnutls_x509_crt_t ca, gnutls_x509_privkey_t ca_key,
 		     const struct pki_names *names, struct cert_span span)
 {
@@ -345,15 +376,8 @@ static int make_leaf(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, gnutls_x5
 
 	if (span.until > ca_until)
 		span.until = ca_until;
-	if ((code = begin(crt, key, LEAF_NAME, span)) < 0 || (code = gnutls_x509_crt_set_basic_constraints(crt, 0, -1)) < 0 ||
-	    (code = gnutls_x509_crt_set_key_usage(crt, GNUTLS_KEY_DIGITAL_SIGNATURE)) < 0 ||
-	    (code = gnutls_x509_crt_set_key_purpose_oid(crt, GNUTLS_KP_TLS_WWW_SERVER, 0)) < 0)
-		return code;
-	for (size_t i = 0; i < names->n; i++)
-		if ((code = set_name(crt, names->names[i])) < 0)
-			return code;
-	code = set_key_ids(crt, ca);
-	return code < 0 ? code : gnutls_x509_crt_sign2(crt, ca, ca_key, GNUTLS_DIG_SHA256, 0);
+	code = begin(crt, key, LEAF_NAME, span);
+	return code < 0 ? code : finish(crt, ca, ca_key, names);
 }
 
 static char *crt_text(gnutls_x509_crt_t crt)
@@ -424,5 +448,20 @@ int pki_carry_out(struct pki_store *store, const struct certs *certs, const stru
 		put(store, PKI_TLS_CRT, crt_text(leaf));
 		put(store, PKI_TLS_KEY, key_text(leaf_key));
 	}
+	return 0;
+}
+
+int pki_self_signed(const struct pki_names *names, struct cert_span span, char **chain_pem, char **key_pem, struct error *err)
+{
+	cleanup_crt gnutls_x509_crt_t crt = NULL;
+	cleanup_key gnutls_x509_privkey_t key = NULL;
+	int code;
+
+	if (gnutls_x509_crt_init(&crt) < 0 || gnutls_x509_privkey_init(&key) < 0)
+		abort();
+	if ((code = begin(crt, key, SELF_NAME, span)) < 0 || (code = finish(crt, crt, key, names)) < 0)
+		return failed(err, "making a certificate", code);
+	*chain_pem = crt_text(crt);
+	*key_pem = key_text(key);
 	return 0;
 }

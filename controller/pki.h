@@ -9,7 +9,7 @@
 #include "certs.h"
 #include "error.h"
 
-enum { PKI_NAMES_MAX = 5, PKI_PEM_MAX = 256 << 10 };
+enum { PKI_NAMES_MAX = 5, PKI_PEM_MAX = 256 << 10, PKI_DIGEST_BYTES = 32 };
 
 enum pki_part { PKI_CA_CRT, PKI_CA_KEY, PKI_TLS_CRT, PKI_TLS_KEY, PKI_PARTS };
 extern const char *const pki_part_names[PKI_PARTS]; /* "ca.crt" and so on, as the Secret's data names them */
@@ -37,6 +37,11 @@ int pki_carry_out(struct pki_store *, const struct certs *, const struct certs_s
 /* A chain and a key from elsewhere. ERROR_INVALID: unreadable, or the key is another certificate's. */
 int pki_check_pair(const char *chain_pem, const char *key_pem, struct cert_span *, struct error *) must_check;
 
+/* A certificate that nobody signed but itself, for servers whose clients are told not to care, and its key (pki_forget). malloc'ed PEM. */
+int pki_self_signed(const struct pki_names *, struct cert_span, char **chain_pem, char **key_pem, struct error *) must_check;
+
+/* SHA-256 of texts in a row; no other row has the same. */
+void pki_digest(const char *const texts[], size_t n, unsigned char digest[PKI_DIGEST_BYTES]);
 /* Base64 of a text, malloc'ed. */
 char *pki_encode(const char *text);
 /* malloc'ed; NULL when it is not base64, or not of a text, or of one longer than PKI_PEM_MAX. */

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -92,6 +93,7 @@ struct peer {
 	unsigned request_s, idle_s;
 	unsigned long opened; /* in which run */
 	int fd;
+	bool loopback; /* comes from this host */
 	struct tls_identity *identity; /* NULL: refused */
 	struct exchange *exchange;     /* from a request's first line until its answer is sent */
 };
@@ -102,6 +104,7 @@ struct exchange {
 	struct server_request request;
 	char *body;
 	size_t body_len, body_size;
+	size_t body_max;  /* for its method */
 	size_t announced; /* the body's length at most */
 	size_t discarded; /* of a body that is refused */
 	int refusal;	  /* the status to end it with, when all of it has come; 0 = none, ask the handler */
@@ -277,6 +280,7 @@ static void begin_tls(struct peer *peer)
 static void begin_peer(struct server *server, struct MHD_Connection *connection, void **context)
 {
 	struct peer *peer = memory_alloc(sizeof(*peer));
+	const union MHD_ConnectionInfo *from = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 
 	*peer = (struct peer){ .server = server,
 			       .connection = connection,
@@ -284,6 +288,7 @@ static void begin_peer(struct server *server, struct MHD_Connection *connection,
 			       .idle_s = server->idle_s,
 			       .opened = server->runs,
 			       .fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd };
+	peer->loopback = from != NULL && listen_peer_is_loopback(from->client_addr);
 	*context = peer;
 	enter(peer, PEER_NEW, now_ms(server) + peer->request_s * UINT64_C(1000));
 	server->stats.connections++;
@@ -373,72 +378,115 @@ static enum MHD_Result send_reply(struct exchange *exchange, const struct server
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type);
 	if (name != NULL)
 		MHD_add_response_header(response, name, value);
+	if (reply->status == MHD_HTTP_UNAUTHORIZED) /* never without a challenge: RFC 9110, 15.5.2; and we know but one scheme, RFC 6750 */
+		MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer realm=\"tollgate\"");
 	enum MHD_Result result = MHD_queue_response(exchange->peer->connection, (unsigned)reply->status, response);
 
 	MHD_destroy_response(response);
 	return result;
 }
 
+/* --- methods --- */
+
+static const struct {
+	enum server_method method;
+	const char *name;
+	bool has_body;
+} methods[] = {
+	{ SERVER_GET, MHD_HTTP_METHOD_GET, false },
+	{ SERVER_GET, MHD_HTTP_METHOD_HEAD, false },
+	{ SERVER_POST, MHD_HTTP_METHOD_POST, true },
+	{ SERVER_PUT, MHD_HTTP_METHOD_PUT, true },
+};
+enum { METHODS = sizeof(methods) / sizeof(methods[0]), ALLOWED_SIZE = 32 };
+
+/* Its place in the table; METHODS: not one of those. */
+static size_t find_method(const struct server *server, const char *name)
+{
+	size_t i = 0;
+
+	while (i < METHODS && !((server->handler.methods & methods[i].method) && strcmp(methods[i].name, name) == 0))
+		i++;
+	return i;
+}
+
+/* "GET, HEAD, PUT" */
+static void list_methods(const struct server *server, char text[ALLOWED_SIZE])
+{
+	size_t len = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < METHODS; i++)
+		if (server->handler.methods & methods[i].method)
+			len += (size_t)snprintf(text + len, ALLOWED_SIZE - len, "%s%s", len > 0 ? ", " : "", methods[i].name);
+}
+
 static enum MHD_Result refuse(struct exchange *exchange, int status)
 {
-	bool takes_bodies = exchange->peer->server->handler.body_max > 0;
-	const char *why, *name = NULL, *value = NULL;
+	char allowed[ALLOWED_SIZE], why[ALLOWED_SIZE + sizeof("only \n")];
+	const char *name = NULL, *value = NULL, *text = why;
 
 	switch (status) {
 	case MHD_HTTP_METHOD_NOT_ALLOWED:
-		why = takes_bodies ? "only POST\n" : "only GET and HEAD\n";
+		list_methods(exchange->peer->server, allowed);
+		snprintf(why, sizeof(why), "only %s\n", allowed);
 		name = MHD_HTTP_HEADER_ALLOW;
-		value = takes_bodies ? "POST" : "GET, HEAD";
+		value = allowed;
 		break;
 	case HTTP_CONTENT_TOO_LARGE:
-		why = takes_bodies ? "the body is too long\n" : "no body is taken\n";
+		text = exchange->body_max > 0 ? "the body is too long\n" : "no body is taken\n";
 		break;
 	case MHD_HTTP_SERVICE_UNAVAILABLE:
-		why = "too many bodies at once\n";
+		text = "too many bodies at once\n";
 		name = MHD_HTTP_HEADER_RETRY_AFTER;
 		value = "1";
 		break;
 	default:
-		why = "the only transfer coding is chunked\n";
+		text = "the only transfer coding is chunked\n";
 	}
 	struct server_reply reply = {
-		.status = status, .content_type = "text/plain; charset=utf-8", .body = memory_strdup(why), .body_len = strlen(why)
+		.status = status, .content_type = "text/plain; charset=utf-8", .body = memory_strdup(text), .body_len = strlen(text)
 	};
 
 	return send_reply(exchange, &reply, name, value);
 }
 
-static bool is_one_of_its_methods(const struct server *server, const char *method)
+/* --- the parts of a request --- */
+
+static const char *field(struct MHD_Connection *connection, const char *name)
 {
-	if (server->handler.body_max > 0)
-		return strcmp(method, MHD_HTTP_METHOD_POST) == 0;
-	return strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+	const char *value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+
+	return value != NULL ? value : "";
 }
 
 /* At the end of the header. A refusal here ends the connection, and with it what else the client would send. */
 static enum MHD_Result take_header(struct exchange *exchange, struct MHD_Connection *connection, const char *method)
 {
-	const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
-	const char *coding = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_TRANSFER_ENCODING);
-	const char *type = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
-	const struct server *server = exchange->peer->server;
-	unsigned long long announced = coding == NULL && length != NULL ? strtoull(length, NULL, 10) : 0;
+	const char *length = field(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	const char *coding = field(connection, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+	const size_t which = find_method(exchange->peer->server, method);
+	const bool chunked = *coding != '\0';
+	unsigned long long announced = chunked ? 0 : strtoull(length, NULL, 10);
 	char *query = strchr(exchange->uri, '?');
 
 	exchange->begun = true;
-	if (!is_one_of_its_methods(server, method))
+	if (which == METHODS)
 		return refuse(exchange, MHD_HTTP_METHOD_NOT_ALLOWED);
-	if (announced > server->handler.body_max || (coding != NULL && server->handler.body_max == 0))
+	exchange->body_max = methods[which].has_body ? exchange->peer->server->handler.body_max : 0;
+	if (announced > exchange->body_max || (chunked && exchange->body_max == 0))
 		return refuse(exchange, HTTP_CONTENT_TOO_LARGE);
-	if (coding != NULL && strcasecmp(coding, "chunked") != 0)
+	if (chunked && strcasecmp(coding, "chunked") != 0)
 		return refuse(exchange, MHD_HTTP_NOT_IMPLEMENTED);
-	exchange->announced = coding != NULL ? server->handler.body_max : (size_t)announced;
+	exchange->announced = chunked ? exchange->body_max : (size_t)announced;
 	if (query != NULL)
 		*query++ = '\0';
 	exchange->request = (struct server_request){ .method = method,
 						     .path = exchange->uri,
 						     .query = query != NULL ? query : "",
-						     .content_type = type != NULL ? type : "" };
+						     .content_type = field(connection, MHD_HTTP_HEADER_CONTENT_TYPE),
+						     .authorization = field(connection, MHD_HTTP_HEADER_AUTHORIZATION),
+						     .loopback = exchange->peer->loopback };
 	return MHD_YES;
 }
 
@@ -490,7 +538,7 @@ static enum MHD_Result take_body(struct exchange *exchange, const char *data, si
 		give_up(exchange, MHD_HTTP_SERVICE_UNAVAILABLE);
 	if (exchange->refusal != 0) {
 		exchange->discarded += len;
-		return exchange->discarded > server->handler.body_max ? MHD_NO : MHD_YES;
+		return exchange->discarded > exchange->body_max + FIRST_BYTES ? MHD_NO : MHD_YES;
 	}
 	if (size > exchange->body_size) {
 		exchange->body = memory_resize(exchange->body, size);
@@ -632,12 +680,15 @@ struct server *server_new(struct loop *loop, const char *address, bool tls, cons
 		return NULL;
 	struct server *server = memory_alloc(sizeof(*server));
 
+	assert(handler->body_max <= BODIES_BYTES);
 	*server = (struct server){ .handler = *handler,
 				   .request_s = REQUEST_S,
 				   .idle_s = tls ? TLS_IDLE_S : PLAIN_IDLE_S,
 				   .limit = tls ? TLS_CONNECTIONS : PLAIN_CONNECTIONS,
 				   .tls = tls,
 				   .port = listen_port(fd) };
+	if (server->handler.methods == 0)
+		server->handler.methods = handler->body_max > 0 ? SERVER_POST : SERVER_GET;
 	server->daemon = start_daemon(server, fd);
 	if (server->daemon == NULL) {
 		listen_failed(address, "the HTTP server does not start", err);

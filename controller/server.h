@@ -1,5 +1,5 @@
 /*
- * A small HTTP/1.1 server (libmicrohttpd, no threads) inside the loop: plain for metrics and health, TLS with bodies for admission. What
+ * A small HTTP/1.1 server (libmicrohttpd, no threads) inside the loop: plain for health, TLS for metrics, TLS with bodies for admission. What
  * may be asked and what is answered is the handler's business; when and whether a client is heard at all is decided here. Bounded:
  * connections, header size, body size, bytes of all bodies together, and the time for each step.
  */
@@ -20,22 +20,27 @@ struct server_request {
 	const char *method, *path; /* path without query */
 	const char *query;         /* "verbose&exclude=x", "" if none */
 	const char *content_type;  /* "" if none */
+	const char *authorization; /* "" if none; a secret. No longer than a header may be: 8 KiB, or 16 with TLS */
+	bool loopback;             /* the peer's address is one of this host alone */
 	const char *body;          /* not NUL-terminated; NULL if none */
 	size_t body_len;
 };
 
 struct server_reply {
-	int status;
+	int status; /* 401 says by itself that a bearer token is wanted (WWW-Authenticate) */
 	const char *content_type;
 	char *body; /* malloc'ed, taken */
 	size_t body_len;
 };
 
+enum server_method { SERVER_GET = 1 /* and HEAD */, SERVER_POST = 2, SERVER_PUT = 4 };
+
 struct server_handler {
 	void *context;
 	/* True: the reply is filled in. False: server_answer(exchange) follows, from a later event; all of the request is valid until then. */
 	bool (*handle)(void *context, const struct server_request *, struct exchange *, struct server_reply *);
-	size_t body_max; /* 0: GET and HEAD alone, no bodies; else POST alone, bodies up to this many bytes, 413 beyond */
+	unsigned methods; /* of enum server_method; 0 = SERVER_GET, or SERVER_POST with a body_max. Others are answered with 405 */
+	size_t body_max;  /* of POST and PUT: 413 beyond; 0 = no bodies. GET has none. At most 16 MiB, which all bodies share */
 };
 
 /* address: "host:port", "[v6]:port" or ":port" (all addresses). tls: the port speaks TLS (1.2 and 1.3), and refuses every handshake until

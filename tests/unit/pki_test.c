@@ -18,6 +18,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define HOUR ((int64_t)3600 * 1000)
+#define NOW_SECOND instant_second((instant_t)time(NULL) * 1000)
 
 static const struct pki_names names = {
 	.names = { "tollgate.tollgate-system.svc", "tollgate", "127.0.0.1", "fd00::1", "hooks.example.com" }, .n = 5
@@ -257,6 +258,49 @@ static void a_leaf_ends_with_its_ca_at_the_latest(void **state)
 	assert_int_equal(certs.leaf.until, certs.cas[0].until);
 }
 
+static void one_may_vouch_for_itself(void **state)
+{
+	static const struct pki_names own = { .names = { "localhost", "127.0.0.1", "::1", "host-1.example.com" }, .n = 4 };
+	const struct cert_span span = { .from = NOW_SECOND, .until = NOW_SECOND + 365 * 24 * HOUR };
+	struct rig *rig = *state;
+	struct cert_span read;
+	struct error err;
+	char out[16384];
+
+	assert_int_equal(pki_self_signed(&own, span, &rig->store.pem[PKI_TLS_CRT], &rig->store.pem[PKI_TLS_KEY], &err), 0);
+	assert_int_equal(pki_check_pair(rig->store.pem[PKI_TLS_CRT], rig->store.pem[PKI_TLS_KEY], &read, &err), 0);
+	assert_int_equal(read.from, span.from);
+	assert_int_equal(read.until, span.until);
+	expect(rig, true, "openssl verify -purpose sslserver -CAfile tls.crt -verify_hostname localhost tls.crt");
+	expect(rig, true, "openssl verify -purpose sslserver -CAfile tls.crt -verify_hostname host-1.example.com tls.crt");
+	expect(rig, true, "openssl verify -purpose sslserver -CAfile tls.crt -verify_ip ::1 tls.crt");
+	expect(rig, false, "openssl verify -purpose sslserver -CAfile tls.crt -verify_hostname tollgate tls.crt");
+	expect(rig, false, "openssl verify -purpose sslclient -CAfile tls.crt tls.crt");
+	assert_true(run(rig, "openssl x509 -noout -text -in tls.crt", out, sizeof(out)));
+	assert_non_null(strstr(out, "ASN1 OID: prime256v1"));
+	assert_non_null(strstr(out, "CA:FALSE"));
+}
+
+static void a_digest_is_of_texts_and_where_they_end(void **state)
+{
+	static const char *const rows[][2] = { { "ab", "c" }, { "a", "bc" }, { "abc", "" }, { "", "abc" }, { "ab", "C" } };
+	unsigned char digests[COUNT(rows)][PKI_DIGEST_BYTES], again[PKI_DIGEST_BYTES];
+	struct rig *rig = *state;
+	char hex[2 * PKI_DIGEST_BYTES + 1], out[256];
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		pki_digest(rows[i], 2, digests[i]);
+		pki_digest(rows[i], 2, again);
+		assert_memory_equal(digests[i], again, PKI_DIGEST_BYTES);
+		for (size_t j = 0; j < i; j++)
+			assert_memory_not_equal(digests[i], digests[j], PKI_DIGEST_BYTES);
+	}
+	for (size_t i = 0; i < PKI_DIGEST_BYTES; i++)
+		snprintf(hex + 2 * i, 3, "%02x", digests[0][i]);
+	assert_true(run(rig, "printf 'ab\\0c\\0' | openssl dgst -sha256 -r", out, sizeof(out)));
+	assert_memory_equal(out, hex, sizeof(hex) - 1);
+}
+
 /* ---- what others make ---- */
 
 static void take_files(struct rig *rig)
@@ -405,6 +449,8 @@ int main(void)
 		TEST(what_is_made_reads_back),
 		TEST(a_bundle_of_two_vouches_for_the_leaves_of_both),
 		TEST(a_leaf_ends_with_its_ca_at_the_latest),
+		TEST(one_may_vouch_for_itself),
+		TEST(a_digest_is_of_texts_and_where_they_end),
 		TEST(a_pair_made_by_hand_is_read),
 		TEST(what_cannot_be_used_is_not_there),
 		TEST(a_leaf_of_another_ca_of_the_same_name_is_none),

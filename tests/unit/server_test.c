@@ -30,6 +30,7 @@
 #include "loop.h"
 #include "memory.h"
 #include "identity.h"
+#include "listen.h"
 #include "server.h"
 
 enum { DEADLINE_MS = 20000, CLIENTS = 100, SLOTS = 450, CAP = 64, LARGE = 4 << 20, HELD = 4, NAME = 32 };
@@ -54,7 +55,10 @@ struct rig {
 	const char *versions; /* that clients speak */
 	gnutls_certificate_credentials_t trust;
 	int calls;
-	char method[8], path[64], query[64], type[64];
+	char method[8], path[64], query[64], type[64], authorization[64];
+	bool loopback;
+	unsigned methods; /* that the handler takes; 0 = the usual ones */
+	size_t body_max;
 	char *body;
 	size_t body_len;
 	struct exchange *held[HELD]; /* those that asked for /later */
@@ -86,6 +90,8 @@ static bool handle(void *context, const struct server_request *request, struct e
 	snprintf(rig->path, sizeof(rig->path), "%s", request->path);
 	snprintf(rig->query, sizeof(rig->query), "%s", request->query);
 	snprintf(rig->type, sizeof(rig->type), "%s", request->content_type);
+	snprintf(rig->authorization, sizeof(rig->authorization), "%s", request->authorization);
+	rig->loopback = request->loopback;
 	free(rig->body);
 	rig->body = request->body_len > 0 ? memory_strndup(request->body, request->body_len) : NULL;
 	rig->body_len = request->body_len;
@@ -100,6 +106,8 @@ static bool handle(void *context, const struct server_request *request, struct e
 	if (strcmp(request->path, "/nothing") == 0) {
 		reply->status = 204;
 		reply->content_type = NULL;
+	} else if (strcmp(request->path, "/who") == 0) {
+		reply->status = 401;
 	} else if (strcmp(request->path, "/large") == 0) {
 		reply->body = calloc(1, LARGE);
 		reply->body_len = LARGE;
@@ -214,17 +222,21 @@ static bool comes_true(struct rig *rig, bool (*condition)(struct rig *rig))
 }
 
 /* A connection that the kernel has taken, whether the server knows of it yet or not. */
-static int connect_to(int port)
+static int connect_at(struct in_addr host, int port)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = host };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
 
-	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	assert_true(fd >= 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
 	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
 	assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes)), 0); /* else the kernel waits for more */
 	return fd;
+}
+
+static int connect_to(int port)
+{
+	return connect_at((struct in_addr){ .s_addr = htonl(INADDR_LOOPBACK) }, port);
 }
 
 /* In the clear, whatever the server expects. */
@@ -345,7 +357,7 @@ static size_t open_descriptors(void)
 
 static struct server *serve(struct rig *rig, const char *address, struct error *err)
 {
-	const struct server_handler handler = { .context = rig, .handle = handle, .body_max = rig->tls ? BODY_MAX : 0 };
+	const struct server_handler handler = { .context = rig, .handle = handle, .methods = rig->methods, .body_max = rig->body_max };
 
 	return server_new(rig->loop, address, rig->tls, &handler, err);
 }
@@ -357,6 +369,7 @@ static int set_up_either(void **state, bool tls)
 
 	rig->descriptors = open_descriptors();
 	rig->tls = tls;
+	rig->body_max = tls ? BODY_MAX : 0;
 	rig->versions = "NORMAL";
 	rig->nap_ms = 1;
 	assert_int_equal(gnutls_certificate_allocate_credentials(&rig->trust), 0);
@@ -430,6 +443,11 @@ static bool second_is_answered(struct rig *rig)
 static bool something_has_come(struct rig *rig)
 {
 	return rig->clients[0].len > 0;
+}
+
+static bool one_answer_is_owed(struct rig *rig)
+{
+	return rig->n_held == 1;
 }
 
 /* The answer to the next request of a fresh client. */
@@ -508,6 +526,156 @@ static void other_methods_are_refused(void **state)
 		assert_contains(rig->clients[0].text, "Allow: GET, HEAD\r\n");
 	}
 	assert_int_equal(rig->calls, 0);
+}
+
+/* The same port, for another set of methods. */
+static void serve_methods(struct rig *rig, unsigned methods, size_t body_max)
+{
+	struct error err = { 0 };
+
+	server_free(rig->server);
+	rig->methods = methods;
+	rig->body_max = body_max;
+	rig->server = serve(rig, "127.0.0.1:0", &err);
+	assert_non_null(rig->server);
+}
+
+static void each_set_of_methods_is_kept_and_named(void **state)
+{
+	static const char *const names[] = { "GET", "HEAD", "POST", "PUT" };
+	static const unsigned bits[] = { SERVER_GET, SERVER_GET, SERVER_POST, SERVER_PUT };
+	static const char *const allowed[] = { NULL, "GET, HEAD", "POST", "GET, HEAD, POST", "PUT", "GET, HEAD, PUT", "POST, PUT",
+					       "GET, HEAD, POST, PUT" };
+	struct rig *rig = *state;
+
+	for (unsigned methods = SERVER_GET; methods <= (SERVER_GET | SERVER_POST | SERVER_PUT); methods++) {
+		char line[64], request[64];
+
+		serve_methods(rig, methods, 64);
+		snprintf(line, sizeof(line), "Allow: %s\r\n", allowed[methods]);
+		assert_contains(ask(rig, "DELETE /ok HTTP/1.1\r\nHost: x\r\n\r\n"), "HTTP/1.1 405 ");
+		assert_contains(rig->clients[0].text, line);
+		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+			snprintf(request, sizeof(request), "%s /ok HTTP/1.1\r\nHost: x\r\n\r\n", names[i]);
+			assert_contains(ask(rig, request), methods & bits[i] ? "HTTP/1.1 200 " : "HTTP/1.1 405 ");
+			if (methods & bits[i])
+				assert_string_equal(rig->method, names[i]);
+		}
+	}
+}
+
+static void a_put_brings_a_small_body_where_a_get_brings_none(void **state)
+{
+	struct rig *rig = *state;
+
+	serve_methods(rig, SERVER_GET | SERVER_PUT, 8);
+	assert_contains(ask(rig, "PUT /ok HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\ndebug"), "HTTP/1.1 200 ");
+	assert_string_equal(rig->method, "PUT");
+	assert_string_equal(rig->body, "debug");
+	assert_contains(ask(rig, "PUT /ok HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n12345678\r\n0\r\n\r\n"),
+			"HTTP/1.1 200 ");
+	assert_string_equal(rig->body, "12345678");
+	assert_contains(ask(rig, "PUT /ok HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"), "HTTP/1.1 413 ");
+	assert_contains(ask(rig, "PUT /ok HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n123456789\r\n0\r\n\r\n"),
+			"HTTP/1.1 413 ");
+	assert_contains(ask(rig, "GET /ok HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx"), "HTTP/1.1 413 ");
+	assert_contains(ask(rig, "HEAD /ok HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n"), "HTTP/1.1 413 ");
+	assert_int_equal(rig->calls, 2);
+	assert_contains(ask(rig, "GET /ok HTTP/1.1\r\nHost: x\r\n\r\n"), "HTTP/1.1 200 ");
+	assert_int_equal(rig->body_len, 0);
+	assert_int_equal(server_stats(rig->server).body_bytes, 0);
+}
+
+static void who_asks_is_the_handlers_to_know(void **state)
+{
+	struct rig *rig = *state;
+
+	ask(rig, "GET /ok HTTP/1.1\r\nHost: x\r\nauthorization: Bearer abc.def\r\n\r\n");
+	assert_string_equal(rig->authorization, "Bearer abc.def");
+	assert_null(strstr(rig->clients[0].text, "WWW-Authenticate"));
+	ask(rig, "GET /ok HTTP/1.1\r\nHost: x\r\n\r\n");
+	assert_string_equal(rig->authorization, "");
+	assert_contains(ask(rig, "GET /who HTTP/1.1\r\nHost: x\r\n\r\n"), "HTTP/1.1 401 ");
+	assert_contains(rig->clients[0].text, "\r\nWWW-Authenticate: Bearer ");
+}
+
+static void who_asked_is_known_until_the_answer(void **state)
+{
+	struct rig *rig = *state;
+
+	dial(rig, 0);
+	say(rig, 0, "GET /later HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer abc.def\r\n\r\n");
+	until(rig, one_answer_is_owed);
+	dial(rig, 1);
+	say(rig, 1, "GET /ok HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer another, and a longer one\r\n\r\n");
+	until(rig, second_is_answered);
+	assert_string_equal(rig->held_requests[0]->authorization, "Bearer abc.def");
+	give(rig, 0, "here");
+	until(rig, first_is_answered);
+	assert_contains(rig->clients[0].text, "\r\n\r\nhere");
+}
+
+/* An address of this host that is not of this host alone; false: it has no network. It need not be one that answers. */
+static bool own_address(struct in_addr *own)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9) }, from;
+	socklen_t size = sizeof(from);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	inet_pton(AF_INET, "192.0.2.1", &to.sin_addr); /* nothing is sent there */
+	bool found = connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 && getsockname(fd, (struct sockaddr *)&from, &size) == 0;
+
+	close(fd);
+	*own = from.sin_addr;
+	return found;
+}
+
+static void where_it_comes_from_is_the_handlers_to_know(void **state)
+{
+	static const char request[] = "GET /ok HTTP/1.1\r\nHost: x\r\n\r\n";
+	struct rig *rig = *state;
+	struct error err = { 0 };
+	struct in_addr own;
+
+	ask(rig, request);
+	assert_true(rig->loopback);
+	server_free(rig->server);
+	rig->server = serve(rig, ":0", &err); /* where there is IPv6, as ::ffff:127.0.0.1 */
+	assert_non_null(rig->server);
+	rig->loopback = false;
+	ask(rig, request);
+	assert_true(rig->loopback);
+	if (!own_address(&own)) {
+		print_message("skipped: there is no network to come from\n");
+		skip();
+	}
+	hang_up(rig, 0);
+	rig->clients[0] = (struct client){ .fd = connect_at(own, server_port(rig->server)) };
+	say(rig, 0, request);
+	until(rig, first_is_answered);
+	assert_false(rig->loopback);
+}
+
+static void loopback_is_what_nobody_else_can_reach(void **state)
+{
+	static const char *const inside[] = { "127.0.0.1:8080", "127.255.255.254:0",	     "[::1]:8080",	"[0:0:0:0:0:0:0:1]:8080",
+					      "localhost:8080", "[::ffff:127.0.0.1]:8080", "LocalHost:8080" };
+	static const char *const outside[] = { ":8080",		 "0.0.0.0:8080",     "[::]:8080",	 "128.0.0.1:8080",
+					       "126.0.0.1:8080", "10.0.0.1:8080",    "[::2]:8080",	 "[::ffff:10.0.0.1]:8080",
+					       "[fe80::1]:8080", "localhost.a:8080", "a.localhost:8080", "127.0.0.1.example.com:80",
+					       "127.1:8080",	 "127.0.0.1",	     "::1:8080",	 "127.0.0.1:port",
+					       "[127.0.0.1:80",	 "",		     "0" };
+	struct sockaddr local = { .sa_family = AF_UNIX };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++)
+		if (!listen_is_loopback(inside[i]))
+			fail_msg("%s is loopback", inside[i]);
+	for (size_t i = 0; i < sizeof(outside) / sizeof(outside[0]); i++)
+		if (listen_is_loopback(outside[i]))
+			fail_msg("%s is no loopback", outside[i]);
+	assert_false(listen_peer_is_loopback(NULL));
+	assert_false(listen_peer_is_loopback(&local));
 }
 
 static void bodies_are_refused_and_not_read(void **state)
@@ -1162,11 +1330,6 @@ static void all_bodies_together_have_a_limit(void **state)
 	assert_contains(rig->clients[4].text, "HTTP/1.1 200 ");
 }
 
-static bool one_answer_is_owed(struct rig *rig)
-{
-	return rig->n_held == 1;
-}
-
 static bool two_answers_are_owed(struct rig *rig)
 {
 	return rig->n_held == 2;
@@ -1585,6 +1748,12 @@ int main(void)
 		RIGGED(a_connection_serves_one_request_after_another),
 		RIGGED(head_is_get_without_the_body),
 		RIGGED(other_methods_are_refused),
+		RIGGED(each_set_of_methods_is_kept_and_named),
+		RIGGED(a_put_brings_a_small_body_where_a_get_brings_none),
+		RIGGED(who_asks_is_the_handlers_to_know),
+		RIGGED(who_asked_is_known_until_the_answer),
+		RIGGED(where_it_comes_from_is_the_handlers_to_know),
+		RIGGED(loopback_is_what_nobody_else_can_reach),
 		RIGGED(bodies_are_refused_and_not_read),
 		RIGGED(garbage_ends_its_own_connection_only),
 		RIGGED(headers_have_a_limit),
