@@ -1,225 +1,304 @@
 /*
- * Owns: the texts that the health and metrics addresses answer.
- * Must not know: how they are served, how anything is decided. Changes nothing.
+ * Owns: what is healthy, and the texts that say so. Liveness is about this process alone, since killing it cures nothing else; readiness
+ * is about what is believed of the cluster. Must not know: how the texts are served, how anything is decided. Changes nothing.
  */
 #include "health.h"
 
-#include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-static void answer(struct server_reply *reply, int status, const char *type, char *body, size_t len)
+#include "debug.h"
+#include "memory.h"
+
+enum { WHY_SIZE = 2048 };
+enum { LIVE = 1, READY = 2 };
+
+static int64_t mono(const struct parts *parts)
 {
-	*reply = (struct server_reply){ .status = status, .content_type = type, .body = body, .body_len = len };
+	const struct port *port = parts->manager->config.port;
+
+	return port->monotonic_ms(port->self);
 }
 
-struct check {
-	const char *name;
-	bool ok;
-	const char *why;
+/* ---- the checks ---- */
+
+__attribute__((format(printf, 2, 3))) static void because(char why[WHY_SIZE], const char *format, ...)
+{
+	size_t used = strlen(why);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why + used, WHY_SIZE - used, format, args);
+	va_end(args);
+}
+
+static bool answers(const struct parts *parts, char why[WHY_SIZE])
+{
+	(void)parts;
+	(void)why;
+	return true;
+}
+
+static bool keeps_up(const struct parts *parts, char why[WHY_SIZE])
+{
+	if (loop_is_sluggish(parts->loop))
+		because(why, "the event loop has been late by more than a second, again and again");
+	return !*why;
+}
+
+static const char *const server_words[] = {
+	[SERVER_FINE] = "",
+	[SERVER_SILENT] = "the API server does not answer; ",
+	[SERVER_TROUBLED] = "the API server answers with errors; ",
+	[SERVER_UNAUTHORIZED] = "the API server does not accept our credentials; ",
 };
 
-static void report(const struct check *checks, size_t n, const char *what, bool verbose, struct server_reply *reply)
+static const char *const kind_words[] = {
+	[KIND_UNHEARD] = "", [KIND_FINE] = "", [KIND_MISSING] = " (its definition is missing)", [KIND_REFUSED] = " (not allowed)",
+	[KIND_FAILING] = " (failing)",
+};
+
+static bool has_synced(const struct parts *parts, char why[WHY_SIZE])
+{
+	const struct manager *m = parts->manager;
+	const char *before = "not listed yet: ";
+
+	if (m->synced)
+		return true;
+	because(why, "%s", server_words[m->server]);
+	for (unsigned k = 0; k < KIND_COUNT; k++) {
+		if (informer_synced(&m->informers[k]))
+			continue;
+		because(why, "%s%s%s", before, kinds[k].resource->plural, kind_words[m->states[k]]);
+		before = ", ";
+	}
+	return false;
+}
+
+/* What has not been heard of at all is the business of caches-synced. */
+static bool hears_the_server(const struct parts *parts, char why[WHY_SIZE])
+{
+	const struct manager *m = parts->manager;
+	int64_t now = mono(parts);
+	const char *before = "";
+
+	for (unsigned k = 0; k < KIND_COUNT; k++) {
+		int64_t heard_at = m->informers[k].stats.heard_at;
+
+		if (!heard_at || now - heard_at <= parts->stale_ms)
+			continue;
+		because(why, "%s%s: nothing heard for %lld s%s", before, kinds[k].resource->plural, (long long)(now - heard_at) / 1000,
+			kind_words[m->states[k]]);
+		before = ", ";
+	}
+	return !*why;
+}
+
+static bool has_certificate(const struct parts *parts, char why[WHY_SIZE])
+{
+	const struct port *port = parts->manager->config.port;
+
+	if (parts->certs && certkeeper_stats(parts->certs).expires <= port->now(port->self))
+		because(why, "there is no certificate to serve, or it has expired; the log says what it waits for");
+	return !*why;
+}
+
+static bool goes_on(const struct parts *parts, char why[WHY_SIZE])
+{
+	if (parts->stopping)
+		because(why, "stopping");
+	return !*why;
+}
+
+static const struct check {
+	const char *name;
+	unsigned asks; /* LIVE, READY */
+	bool (*passes)(const struct parts *, char why[WHY_SIZE]); /* why is empty before */
+} checks[] = {
+	{ "ping", LIVE | READY, answers },
+	{ "loop-lag", LIVE, keeps_up },
+	{ "caches-synced", READY, has_synced },
+	{ "watches-fresh", READY, hears_the_server },
+	{ "webhook-certificate", READY, has_certificate },
+	{ "shutdown", READY, goes_on },
+};
+
+static const struct {
+	const char *path;
+	unsigned asks;
+} endpoints[] = { { "/healthz", LIVE }, { "/livez", LIVE }, { "/readyz", READY } };
+
+enum { CHECKS = sizeof(checks) / sizeof(checks[0]), ENDPOINTS = sizeof(endpoints) / sizeof(endpoints[0]) };
+
+void health_each(const struct parts *parts, void (*see)(void *context, const char *check, const char *why), void *context)
+{
+	for (size_t i = 0; i < CHECKS; i++) {
+		char why[WHY_SIZE] = "";
+
+		see(context, checks[i].name, checks[i].passes(parts, why) ? NULL : why);
+	}
+}
+
+/* ---- what is asked ---- */
+
+struct param {
+	const char *key, *value;
+	int key_len, value_len;
+};
+
+/* The next of "a&b=c", and on to the one after it; false at the end. */
+static bool next_param(const char **query, struct param *param)
+{
+	const char *at = *query;
+	size_t len = strcspn(at, "&"), key_len = strcspn(at, "=&");
+
+	if (!*at)
+		return false;
+	*param = (struct param){ .key = at, .key_len = (int)key_len, .value = at + len };
+	if (key_len < len) {
+		param->value = at + key_len + 1;
+		param->value_len = (int)(len - key_len - 1);
+	}
+	*query = at + len + (at[len] == '&');
+	return true;
+}
+
+static bool is_text(const char *text, int len, const char *wanted)
+{
+	return (size_t)len == strlen(wanted) && memcmp(text, wanted, (size_t)len) == 0;
+}
+
+static bool is_verbose(const char *query)
+{
+	struct param param;
+
+	while (next_param(&query, &param))
+		if (is_text(param.key, param.key_len, "verbose"))
+			return true;
+	return false;
+}
+
+static bool is_excluded(const char *query, const char *name)
+{
+	struct param param;
+
+	while (next_param(&query, &param))
+		if (is_text(param.key, param.key_len, "exclude") && is_text(param.value, param.value_len, name))
+			return true;
+	return false;
+}
+
+static bool is_check(unsigned asked, const char *name, int len)
+{
+	for (size_t i = 0; i < CHECKS; i++)
+		if ((checks[i].asks & asked) && is_text(name, len, checks[i].name))
+			return true;
+	return false;
+}
+
+/* ---- what is answered ---- */
+
+static void answer(struct server_reply *reply, int status, char *body, size_t len)
+{
+	*reply = (struct server_reply){ .status = status, .content_type = "text/plain; charset=utf-8", .body = body, .body_len = len };
+}
+
+static void answer_text(struct server_reply *reply, int status, char *text)
+{
+	answer(reply, status, text, strlen(text));
+}
+
+static void warn_of_unknown(FILE *out, unsigned asked, const char *query)
+{
+	const char *before = "warn: some health checks cannot be excluded: no matches for ";
+	struct param param;
+
+	while (next_param(&query, &param)) {
+		if (!is_text(param.key, param.key_len, "exclude") || is_check(asked, param.value, param.value_len))
+			continue;
+		fprintf(out, "%s\"%.*s\"", before, param.value_len, param.value);
+		before = ",";
+	}
+	if (*before == ',')
+		fputc('\n', out);
+}
+
+/* The lines of k8s.io/apiserver's healthz. */
+static void report(const struct parts *parts, unsigned asked, const char *endpoint, const char *query, struct server_reply *reply)
 {
 	bool ok = true;
 	char *text = NULL;
 	size_t len = 0;
-	FILE *out;
+	FILE *out = open_memstream(&text, &len);
 
-	for (size_t i = 0; i < n; i++)
-		ok &= checks[i].ok;
-	out = open_memstream(&text, &len);
 	if (!out) {
-		answer(reply, 500, "text/plain; charset=utf-8", NULL, 0);
+		answer(reply, 500, NULL, 0);
 		return;
 	}
-	if (ok && !verbose) {
-		fputs("ok", out);
-	} else { /* the lines of controller-runtime's healthz */
-		for (size_t i = 0; i < n; i++)
-			fprintf(out, "[%c]%s %s%s\n", checks[i].ok ? '+' : '-', checks[i].name, checks[i].ok ? "ok" : "failed: ",
-				checks[i].ok ? "" : checks[i].why);
-		fprintf(out, "%s check %s\n", what, ok ? "passed" : "failed");
+	for (size_t i = 0; i < CHECKS; i++) {
+		char why[WHY_SIZE] = "";
+
+		if (!(checks[i].asks & asked))
+			continue;
+		if (is_excluded(query, checks[i].name)) {
+			fprintf(out, "[+]%s excluded: ok\n", checks[i].name);
+		} else if (checks[i].passes(parts, why)) {
+			fprintf(out, "[+]%s ok\n", checks[i].name);
+		} else {
+			ok = false;
+			fprintf(out, "[-]%s failed: %s\n", checks[i].name, why);
+		}
 	}
+	warn_of_unknown(out, asked, query);
+	fprintf(out, "%s check %s\n", endpoint, ok ? "passed" : "failed");
 	fclose(out);
-	answer(reply, ok ? 200 : 500, "text/plain; charset=utf-8", text, len);
+	if (ok && !is_verbose(query)) {
+		strcpy(text, "ok"); /* shorter than any report */
+		len = 2;
+	}
+	answer(reply, ok ? 200 : 500, text, len);
 }
 
-static bool has_certificate(const struct health *health)
+static void report_one(const struct parts *parts, unsigned asked, const char *name, struct server_reply *reply)
 {
-	const struct port *port = health->manager->config.port;
+	for (size_t i = 0; i < CHECKS; i++) {
+		char why[WHY_SIZE] = "";
 
-	return !health->certs || certkeeper_stats(health->certs).expires > port->now(port->self);
+		if (!(checks[i].asks & asked) || strcmp(checks[i].name, name) != 0)
+			continue;
+		if (checks[i].passes(parts, why))
+			answer_text(reply, 200, memory_strdup("ok"));
+		else
+			answer_text(reply, 500, memory_printf("internal server error: %s\n", why));
+		return;
+	}
+	answer_text(reply, 404, memory_printf("no such check here\n"));
 }
 
 bool health_handle(void *context, const struct server_request *request, struct exchange *exchange, struct server_reply *reply)
 {
-	const struct health *health = context;
-	const struct check live[] = { { .name = "ping", .ok = true, .why = "" } };
-	const struct check ready[] = {
-		{ .name = "ping", .ok = true, .why = "" },
-		{ .name = "caches-synced", .ok = health->manager->synced, .why = "not every kind has been listed yet" },
-		{ .name = "webhook-certificate", .ok = has_certificate(health),
-		  .why = "there is no certificate to serve, or it has expired; the log says what it waits for" },
-		{ .name = "shutdown", .ok = !health->manager->stopping, .why = "stopping" },
-	};
-	bool verbose = strstr(request->query, "verbose") != NULL;
+	const struct parts *parts = context;
 
 	(void)exchange;
-	if (strcmp(request->path, "/healthz") == 0 || strcmp(request->path, "/livez") == 0)
-		report(live, 1, request->path + 1, verbose, reply);
-	else if (strcmp(request->path, "/readyz") == 0)
-		report(ready, sizeof(ready) / sizeof(ready[0]), "readyz", verbose, reply);
-	else
-		answer(reply, 404, "text/plain; charset=utf-8", strdup("try /healthz, /livez or /readyz\n"), 32);
-	return true;
-}
-
-static void family(FILE *out, const char *name, const char *type, const char *help)
-{
-	fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-static const char *kind_label(unsigned kind)
-{
-	return kinds[kind].resource->kind;
-}
-
-static void reconcile_metrics(FILE *out, const struct manager *m)
-{
-	const struct dispatch_stats *s = &m->dispatch.stats;
-	const struct writer_stats *w = writer_stats(m->writer);
-	struct queue_stats q = queue_stats(m->queue, m->config.port->monotonic_ms(m->config.port->self));
-
-	family(out, "tollgate_reconciles_total", "counter", "Decisions taken, by kind.");
-	for (unsigned k = 0; k < KIND_COUNT; k++)
-		fprintf(out, "tollgate_reconciles_total{kind=\"%s\"} %" PRIu64 "\n", kind_label(k), s->reconciles[k]);
-	family(out, "tollgate_reconcile_errors_total", "counter", "Requests that failed and are tried again, conflicts not counted, by kind.");
-	for (unsigned k = 0; k < KIND_COUNT; k++)
-		fprintf(out, "tollgate_reconcile_errors_total{kind=\"%s\"} %" PRIu64 "\n", kind_label(k), s->errors[k]);
-	family(out, "tollgate_requests_total", "counter", "Requests about single objects, by what they ask.");
-	for (unsigned t = 0; t < WRITE_TYPES; t++)
-		fprintf(out, "tollgate_requests_total{request=\"%s\"} %" PRIu64 "\n", write_type_names[t], w->started[t]);
-	family(out, "tollgate_write_conflicts_total", "counter", "Writes that met a newer version of their object.");
-	fprintf(out, "tollgate_write_conflicts_total %" PRIu64 "\n", w->conflicts);
-	family(out, "tollgate_requests_in_flight", "gauge", "Requests about single objects under way.");
-	fprintf(out, "tollgate_requests_in_flight %u\n", w->in_flight);
-	family(out, "workqueue_depth", "gauge", "Keys that are ready to be decided.");
-	fprintf(out, "workqueue_depth{controller=\"tollgate\",name=\"tollgate\"} %zu\n", q.depth);
-	family(out, "workqueue_adds_total", "counter", "Keys added to the queue.");
-	fprintf(out, "workqueue_adds_total{controller=\"tollgate\",name=\"tollgate\"} %" PRIu64 "\n", q.adds_total);
-	family(out, "workqueue_retries_total", "counter", "Keys put back after a failure.");
-	fprintf(out, "workqueue_retries_total{controller=\"tollgate\",name=\"tollgate\"} %" PRIu64 "\n", q.retries_total);
-}
-
-static void cache_metrics(FILE *out, const struct manager *m)
-{
-	struct cache_stats c;
-
-	cache_stats(m->cache, &c);
-	family(out, "tollgate_objects", "gauge", "Objects in the cache, by kind.");
-	for (unsigned k = 0; k < KIND_COUNT; k++)
-		fprintf(out, "tollgate_objects{kind=\"%s\"} %zu\n", kind_label(k), c.objects[k]);
-	family(out, "tollgate_object_bytes", "gauge", "Bytes of the cached records, by kind.");
-	for (unsigned k = 0; k < KIND_COUNT; k++)
-		fprintf(out, "tollgate_object_bytes{kind=\"%s\"} %zu\n", kind_label(k), c.bytes[k]);
-	family(out, "tollgate_unreadable_objects_total", "counter", "Objects that could not be read, by kind; the log names them.");
-	for (unsigned k = 0; k < KIND_COUNT; k++)
-		fprintf(out, "tollgate_unreadable_objects_total{kind=\"%s\"} %" PRIu64 "\n", kind_label(k), m->informers[k].stats.unreadable);
-	family(out, "tollgate_watch_failures_total", "counter", "Lists and watches that broke, by kind.");
-	for (unsigned k = 0; k < KIND_COUNT; k++)
-		fprintf(out, "tollgate_watch_failures_total{kind=\"%s\"} %" PRIu64 "\n", kind_label(k), m->informers[k].stats.failures);
-}
-
-/* Prometheus' histograms count up: each bucket holds those before it. */
-static void admission_times(FILE *out, const struct webhook_stats *s)
-{
-	family(out, "tollgate_admission_seconds", "histogram", "Time from the whole review to its answer, by path.");
-	for (int i = 0; i < WEBHOOKS; i++) {
-		uint64_t sum = 0;
-		for (int b = 0; b < WEBHOOK_BUCKETS; b++) {
-			sum += s->paths[i].buckets[b];
-			fprintf(out, "tollgate_admission_seconds_bucket{webhook=\"%s\",le=\"%s\"} %" PRIu64 "\n", webhook_paths[i],
-				webhook_bucket_names[b], sum);
-		}
-		fprintf(out, "tollgate_admission_seconds_sum{webhook=\"%s\"} %.9g\n", webhook_paths[i], s->paths[i].seconds);
-		fprintf(out, "tollgate_admission_seconds_count{webhook=\"%s\"} %" PRIu64 "\n", webhook_paths[i], sum);
-	}
-}
-
-static void admission_counts(FILE *out, const struct webhook_stats *s)
-{
-	family(out, "controller_runtime_webhook_requests_total", "counter", "Admission requests, by path and HTTP code.");
-	for (int i = 0; i < WEBHOOKS; i++) {
-		fprintf(out, "controller_runtime_webhook_requests_total{code=\"200\",webhook=\"%s\"} %" PRIu64 "\n", webhook_paths[i],
-			s->paths[i].ok);
-		fprintf(out, "controller_runtime_webhook_requests_total{code=\"400\",webhook=\"%s\"} %" PRIu64 "\n", webhook_paths[i],
-			s->paths[i].bad);
-		fprintf(out, "controller_runtime_webhook_requests_total{code=\"503\",webhook=\"%s\"} %" PRIu64 "\n", webhook_paths[i],
-			s->paths[i].unavailable);
-	}
-	family(out, "tollgate_admission_refused_total", "counter", "Reviews that were answered with a refusal.");
-	for (int i = 0; i < WEBHOOKS; i++)
-		fprintf(out, "tollgate_admission_refused_total{webhook=\"%s\"} %" PRIu64 "\n", webhook_paths[i], s->paths[i].refused);
-	family(out, "tollgate_admission_looks_total", "counter", "Requests to the API server before an answer, where the cache may be behind.");
-	for (int i = 0; i < WEBHOOKS; i++)
-		fprintf(out, "tollgate_admission_looks_total{webhook=\"%s\"} %" PRIu64 "\n", webhook_paths[i], s->paths[i].looks);
-	family(out, "tollgate_admission_in_flight", "gauge", "Reviews not answered yet.");
-	fprintf(out, "tollgate_admission_in_flight %u\n", s->in_flight);
-}
-
-static void admission_metrics(FILE *out, const struct health *health)
-{
-	const struct server_stats server = server_stats(health->webhook_server);
-	const struct certkeeper_stats certs = certkeeper_stats(health->certs);
-
-	admission_counts(out, webhook_stats(health->webhook));
-	admission_times(out, webhook_stats(health->webhook));
-	family(out, "tollgate_webhook_connections", "gauge", "Connections to the webhook that are open.");
-	fprintf(out, "tollgate_webhook_connections %u\n", server.connections);
-	family(out, "tollgate_webhook_connections_cut_total", "counter", "Connections cut off, by reason.");
-	fprintf(out, "tollgate_webhook_connections_cut_total{reason=\"slow\"} %lu\n", server.timed_out);
-	fprintf(out, "tollgate_webhook_connections_cut_total{reason=\"crowded\"} %lu\n", server.evicted);
-	family(out, "tollgate_cert_expiry_timestamp_seconds", "gauge", "When the webhook's certificate expires; 0 = there is none yet.");
-	fprintf(out, "tollgate_cert_expiry_timestamp_seconds %" PRId64 "\n", (int64_t)(certs.expires / 1000));
-	family(out, "tollgate_cert_bundle_in_step", "gauge", "1 when the webhook configurations held the CA at the last look, every 10 s; with --webhook-cert-dir always.");
-	fprintf(out, "tollgate_cert_bundle_in_step %d\n", certs.in_step);
-	family(out, "tollgate_cert_rotations_total", "counter", "Certificates that this process made, or took from a changed --webhook-cert-dir.");
-	fprintf(out, "tollgate_cert_rotations_total %lu\n", certs.rotations);
-	family(out, "certwatcher_read_certificate_total", "counter", "Times the certificate was read.");
-	fprintf(out, "certwatcher_read_certificate_total %lu\n", certs.reads);
-	family(out, "certwatcher_read_certificate_errors_total", "counter", "Times that failed.");
-	fprintf(out, "certwatcher_read_certificate_errors_total %lu\n", certs.read_errors);
-}
-
-bool metrics_handle(void *context, const struct server_request *request, struct exchange *exchange, struct server_reply *reply)
-{
-	const struct health *health = context;
-	const struct http_stats *h = http_stats(health->http);
-	char *text = NULL;
-	size_t len = 0;
-	FILE *out;
-
-	(void)exchange;
-	if (strcmp(request->path, "/metrics") != 0) {
-		answer(reply, 404, "text/plain; charset=utf-8", strdup("try /metrics\n"), 13);
+	if (strncmp(request->path, "/debug/", strlen("/debug/")) == 0) {
+		debug_handle(parts, request, reply);
 		return true;
 	}
-	out = open_memstream(&text, &len);
-	if (!out) {
-		answer(reply, 500, "text/plain; charset=utf-8", NULL, 0);
+	for (size_t i = 0; i < ENDPOINTS; i++) {
+		size_t len = strlen(endpoints[i].path);
+		const char *rest = request->path + len;
+
+		if (strncmp(request->path, endpoints[i].path, len) != 0 || (*rest && *rest != '/'))
+			continue;
+		if (strcmp(request->method, "PUT") == 0)
+			answer_text(reply, 405, memory_strdup("only GET and HEAD\n"));
+		else if (!*rest || !rest[1])
+			report(parts, endpoints[i].asks, endpoints[i].path + 1, request->query, reply);
+		else
+			report_one(parts, endpoints[i].asks, rest + 1, reply);
 		return true;
 	}
-	reconcile_metrics(out, health->manager);
-	cache_metrics(out, health->manager);
-	family(out, "tollgate_http_requests_total", "counter", "Requests sent to the API server.");
-	fprintf(out, "tollgate_http_requests_total %" PRIu64 "\n", h->requests);
-	family(out, "tollgate_http_connections_total", "counter", "Connections opened to the API server.");
-	fprintf(out, "tollgate_http_connections_total %" PRIu64 "\n", h->connections);
-	if (health->webhook)
-		admission_metrics(out, health);
-	fclose(out);
-	answer(reply, 200, "text/plain; version=0.0.4; charset=utf-8", text, len);
+	answer_text(reply, 404, memory_strdup("try /livez, /readyz, /healthz, or from this host /debug/state or /debug/loglevel\n"));
 	return true;
 }

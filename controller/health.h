@@ -1,27 +1,20 @@
 /*
- * Answers of the health and metrics addresses: /healthz /livez /readyz (with ?verbose), /metrics in Prometheus' text format.
- * Reads counters, changes nothing.
+ * Answers of the health address: /livez, /healthz and /readyz as Kubernetes' own components give them, /<endpoint>/<check> for one check
+ * alone, ?verbose, ?exclude=<check>; reasons are given, which those withhold. Beside them /debug/ (debug.h). Reads, changes nothing.
+ * Sources: k8s.io/apiserver pkg/server/healthz, controller-runtime pkg/healthz; Kubernetes "API health endpoints".
  */
 #ifndef TOLLGATE_HEALTH_H
 #define TOLLGATE_HEALTH_H
 
-#include "certkeeper.h"
-#include "http.h"
-#include "manager.h"
-#include "server.h"
-#include "webhook.h"
+#include "parts.h"
 
-struct health {
-	const struct manager *manager;
-	const struct http *http;
-	/* NULL when admission is off. */
-	const struct webhook *webhook;
-	const struct server *webhook_server;
-	const struct certkeeper *certs;
-	bool stopping; /* readiness fails first */
-};
+/* What a server_handler for it takes: methods, and bytes of body. */
+enum { HEALTH_METHODS = SERVER_GET | SERVER_PUT, HEALTH_BODY_MAX = 64 };
 
-bool health_handle(void *health, const struct server_request *, struct exchange *, struct server_reply *);
-bool metrics_handle(void *health, const struct server_request *, struct exchange *, struct server_reply *);
+/* server_handler.handle; context is the struct parts. */
+bool health_handle(void *parts, const struct server_request *, struct exchange *, struct server_reply *);
+
+/* Every check once; why: NULL = passed. Borrowed. */
+void health_each(const struct parts *, void (*see)(void *context, const char *check, const char *why), void *context);
 
 #endif

@@ -11,9 +11,8 @@
 #include "api.h"
 #include "caps.h"
 
-/* A stream's own end is timeoutSeconds; a server that then does not hang up is cut off 5 s later. Bookmarks come every minute
- * (apiserver watch cache): two missing ones mean a dead connection, long before TCP would say so. A list must keep flowing. */
-enum { STREAM_GRACE_S = 5, STREAM_SILENCE_MS = 130000, LIST_SILENCE_MS = 60000 };
+/* A stream's own end is timeoutSeconds; a server that then does not hang up is cut off 5 s later. A list must keep flowing. */
+enum { STREAM_GRACE_S = 5, LIST_SILENCE_MS = 60000 };
 
 static void act(struct informer *, struct watch_cmd);
 
@@ -137,13 +136,18 @@ static int on_data(void *context, int status, const char *data, size_t len)
 	struct informer *inf = context;
 
 	inf->stats.bytes += len;
-	inf->stats.heard_at = inf->port->monotonic_ms(inf->port->self);
+	if (status == 200) {
+		inf->begun = true;
+		inf->stats.heard_at = inf->port->monotonic_ms(inf->port->self);
+		said_well(inf);
+	}
+	if (len == 0) /* the answer has begun */
+		return 0;
 	if (status != 200) {
 		inf->error_body_begun = true;
 		/* A body too large to be a Status is cut off; its code alone decides then. */
 		return frame_push(&inf->error_body, data, len, keep_status, inf, NULL);
 	}
-	said_well(inf);
 	return frame_push(&inf->frame, data, len, take_slice, inf, &inf->error);
 }
 
@@ -168,6 +172,8 @@ static void failed(struct informer *inf)
 	struct watch_event event = { .type = WATCH_FAILED, .failure = classify(&inf->error), .retry_after_ms = inf->error.retry_after_ms };
 
 	inf->stats.failures++;
+	inf->last_error = inf->error;
+	inf->last_error_at = inf->port->monotonic_ms(inf->port->self);
 	/* An expired version is the protocol's way to ask for a list, not a state of the server. */
 	if (inf->error.class != ERROR_GONE) {
 		inf->answered = false;
@@ -188,11 +194,23 @@ static void list_answered(struct informer *inf)
 	free(page.continue_token);
 }
 
+/* A stream that began well and of which nothing came until our patience ended: it may be dead, or there is nothing to tell. The next one
+ * will show: a server that is not there does not begin it. */
+static bool fell_silent(const struct informer *inf)
+{
+	return inf->doing == WATCH_DO_WATCH && inf->begun && inf->idle_timeout_ms > 0 &&
+	       inf->port->monotonic_ms(inf->port->self) - inf->stats.heard_at >= inf->idle_timeout_ms;
+}
+
 static void on_done(void *context, int status, int retry_after_ms, const struct error *transport)
 {
 	struct informer *inf = context;
 
 	inf->call = NULL;
+	if (transport && !inf->error.class && fell_silent(inf)) {
+		step(inf, &(struct watch_event){ .type = WATCH_ENDED });
+		return;
+	}
 	if (status == 200 && !inf->error.class && !transport && frame_finish(&inf->frame, take_slice, inf, &inf->error) == 0) {
 		said_well(inf);
 		if (inf->doing == WATCH_DO_WATCH)
@@ -231,13 +249,13 @@ static void act(struct informer *inf, struct watch_cmd cmd)
 		frame_reset(&inf->frame, FRAME_LIST);
 	} else {
 		inf->stats.watches++;
-		request.idle_timeout_ms = STREAM_SILENCE_MS;
+		request.idle_timeout_ms = (int)inf->idle_timeout_ms;
 		request.timeout_ms = (cmd.timeout_s + STREAM_GRACE_S) * 1000;
 		frame_reset(&inf->frame, FRAME_LINES);
 	}
 	frame_reset(&inf->error_body, FRAME_WHOLE);
 	inf->doing = cmd.type;
-	inf->error_body_begun = inf->page_complete = false;
+	inf->begun = inf->error_body_begun = inf->page_complete = false;
 	inf->error = (struct error){ 0 };
 	free(inf->page.continue_token);
 	inf->page = (struct wire_list){ 0 };
@@ -248,9 +266,10 @@ static void act(struct informer *inf, struct watch_cmd cmd)
 }
 
 void informer_init(struct informer *inf, enum kind_id kind, const struct port *port, struct cache *cache, struct codec *codec,
-		   struct atoms *atoms, const char *ns, struct informer_listener listener)
+		   struct atoms *atoms, const char *ns, int64_t idle_timeout_ms, struct informer_listener listener)
 {
-	*inf = (struct informer){ .kind = kind, .port = port, .cache = cache, .codec = codec, .atoms = atoms, .ns = ns, .listener = listener };
+	*inf = (struct informer){ .kind = kind, .port = port, .cache = cache, .codec = codec, .atoms = atoms, .ns = ns,
+				  .idle_timeout_ms = idle_timeout_ms, .listener = listener };
 	watch_init(&inf->watch, port->random(port->self));
 	frame_init(&inf->frame, FRAME_LIST, CAP_OBJECT_BYTES);
 	frame_init(&inf->error_body, FRAME_WHOLE, CAP_OBJECT_BYTES);

@@ -13,7 +13,7 @@
 struct informer_stats {
 	uint64_t lists, watches, events, bytes, failures;
 	uint64_t unreadable;     /* objects that the codec could not read */
-	int64_t heard_at;        /* monotonic: the last byte from the server */
+	int64_t heard_at;        /* monotonic: when a list or stream last began well or brought something; 0 = not yet */
 };
 
 struct informer_listener {
@@ -31,22 +31,27 @@ struct informer {
 	struct codec *codec;
 	struct atoms *atoms;
 	const char *ns; /* watch only this namespace; NULL = all */
+	int64_t idle_timeout_ms;
 	struct informer_listener listener;
 	struct watch watch;
 	struct call *call;
 	enum watch_do doing;
 	struct frame frame;      /* the 200 body: items or events */
 	struct frame error_body; /* any other body */
+	bool begun;              /* the answer under way: 200 */
 	bool error_body_begun, answered;
 	struct error error;      /* from within the body: an ERROR event, or a body that can't be read */
+	struct error last_error; /* why the last one that failed did */
+	int64_t last_error_at;   /* monotonic; 0 = none has */
 	struct wire_list page;   /* the envelope of the page, once read */
 	bool page_complete;
 	struct informer_stats stats;
 };
 
-/* Everything is borrowed and outlives the informer. */
+/* Everything is borrowed and outlives the informer. idle_timeout_ms: a stream that is silent for longer is opened again; 0 = never. The
+ * server's bookmarks come once a minute: with less than twice that, streams that are well are opened again too, which costs a request. */
 void informer_init(struct informer *, enum kind_id, const struct port *, struct cache *, struct codec *, struct atoms *, const char *ns,
-		   struct informer_listener);
+		   int64_t idle_timeout_ms, struct informer_listener);
 void informer_start(struct informer *);
 /* When it wants informer_tick at the latest (monotonic), or INT64_MAX. */
 int64_t informer_due(const struct informer *);

@@ -188,6 +188,11 @@ int log_level_parse(const char *text, enum log_level *level)
 	return -1;
 }
 
+const char *log_level_name(enum log_level level)
+{
+	return levels[level].name;
+}
+
 int log_format_parse(const char *text, enum log_format *format)
 {
 	if (strcmp(text, "json") != 0 && strcmp(text, "text") != 0)

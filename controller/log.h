@@ -13,7 +13,7 @@ enum log_format { LOG_TEXT = 0, LOG_JSON };
 
 struct log {
 	int fd;
-	enum log_level level;
+	enum log_level level; /* may change at any time */
 	enum log_format format;
 	bool colour; /* text only */
 	uint64_t lines[4]; /* written, by level */
@@ -22,6 +22,7 @@ struct log {
 /* Level and format as the flags spell them: "error" "warn" "info" "debug", "json" "text". -1 if they do not. */
 int log_level_parse(const char *, enum log_level *);
 int log_format_parse(const char *, enum log_format *);
+const char *log_level_name(enum log_level);
 
 /* log_write(log, LOG_INFO, "synced", "kind", "BillingAccount", "objects", count_text, NULL): a NULL value skips its pair. Control
  * characters are escaped in both formats. Each line is one write(2); a line that does not fit 8 KiB is cut. */

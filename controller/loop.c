@@ -3,7 +3,8 @@
  * while work remains, a uv_timer_t ends the sleep when the drain's next moment has come. libuv's timers stand still while the
  * machine is suspended and loop_monotonic_ms() does not; moments of the wall clock have a timerfd, which the kernel also makes
  * readable when the clock is set and after a suspension (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET), so that both run the drain.
- * Knows nothing of what is drained. Invariants: at most one of the idle handle and the timer is active; the timerfd always is.
+ * A second uv_timer_t beats once a second, to see how late it is. Knows nothing of what is drained. Invariants: at most one of the
+ * idle handle and the timer is active; the timerfd and the beat always are.
  */
 #include "loop.h"
 
@@ -16,6 +17,8 @@
 
 #include "memory.h"
 
+enum { BEAT_MS = 1000, LATE_MS = 1000, LATE_BEATS = 5 };
+
 struct loop_signal {
 	struct loop_signal *next;
 	uv_signal_t handle;
@@ -27,7 +30,10 @@ struct loop {
 	uv_loop_t uv;
 	uv_prepare_t prepare;
 	uv_idle_t idle;
-	uv_timer_t timer;
+	uv_timer_t timer, beat;
+	uint64_t beat_due; /* uv_hrtime: nanoseconds of CLOCK_MONOTONIC, which a suspension does not move */
+	unsigned late_beats; /* in a row, to the last */
+	struct histogram lag;
 	uv_poll_t wall;
 	int wall_fd;
 	instant_t wake_at; /* as the timerfd has it */
@@ -100,6 +106,27 @@ static void wall_came(uv_poll_t *poll, int status, int events)
 	arm(loop, 0);
 }
 
+static void beat_came(uv_timer_t *beat);
+
+static void await_beat(struct loop *loop)
+{
+	uv_update_time(&loop->uv); /* else this turn of the loop, as far as it has got, would count as the beat's own time */
+	loop->beat_due = uv_hrtime() + (uint64_t)BEAT_MS * 1000000;
+	must(uv_timer_start(&loop->beat, beat_came, BEAT_MS, 0));
+}
+
+static void beat_came(uv_timer_t *beat)
+{
+	struct loop *loop = beat->data;
+	uint64_t now = uv_hrtime();
+	/* libuv counts whole milliseconds, and may be early by one. */
+	uint64_t late = now > loop->beat_due ? now - loop->beat_due : 0;
+
+	histogram_observe(&loop->lag, (double)late / 1e9);
+	loop->late_beats = late > (uint64_t)LATE_MS * 1000000 ? loop->late_beats + 1 : 0;
+	await_beat(loop);
+}
+
 struct loop *loop_new(void)
 {
 	struct loop *loop = memory_alloc(sizeof(*loop));
@@ -113,6 +140,10 @@ struct loop *loop_new(void)
 	loop->wall.data = loop;
 	arm(loop, 0);
 	must(uv_poll_start(&loop->wall, UV_READABLE, wall_came));
+	must(uv_timer_init(&loop->uv, &loop->beat));
+	loop->beat.data = loop;
+	loop->lag.buckets = &buckets_short;
+	await_beat(loop);
 	loop->prepare.data = loop;
 	/* Always active, so that loop_run lasts until loop_stop. */
 	must(uv_prepare_start(&loop->prepare, run_drain));
@@ -127,6 +158,7 @@ void loop_free(struct loop *loop)
 	uv_close((uv_handle_t *)&loop->prepare, NULL);
 	uv_close((uv_handle_t *)&loop->idle, NULL);
 	uv_close((uv_handle_t *)&loop->timer, NULL);
+	uv_close((uv_handle_t *)&loop->beat, NULL);
 	uv_close((uv_handle_t *)&loop->wall, NULL);
 	for (struct loop_signal *one = loop->signals; one; one = one->next)
 		uv_close((uv_handle_t *)&one->handle, NULL);
@@ -188,6 +220,16 @@ void loop_on_signal(struct loop *loop, int signum, void (*handle)(void *context,
 	loop->signals = one;
 	must(uv_signal_init(&loop->uv, &one->handle));
 	must(uv_signal_start(&one->handle, signal_came, signum));
+}
+
+const struct histogram *loop_lag(const struct loop *loop)
+{
+	return &loop->lag;
+}
+
+bool loop_is_sluggish(const struct loop *loop)
+{
+	return loop->late_beats >= LATE_BEATS;
 }
 
 static int64_t clock_ms(clockid_t clock)

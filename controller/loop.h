@@ -5,8 +5,10 @@
 #ifndef TOLLGATE_LOOP_H
 #define TOLLGATE_LOOP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "histogram.h"
 #include "instant.h"
 
 struct loop;
@@ -26,6 +28,12 @@ void loop_on_drain(struct loop *, int64_t (*drain)(void *context), void *context
  * back from a suspension meanwhile, and at once when either happens. Replaces the moment given before; 0 = none. */
 void loop_wake_at(struct loop *, instant_t);
 void loop_on_signal(struct loop *, int signum, void (*handle)(void *context, int signum), void *context);
+
+/* How late the loop came to what was due, seen once a second: buckets_short. A machine's suspension is not lag; a stopped process is. */
+const struct histogram *loop_lag(const struct loop *);
+/* More than a second late, five times in a row: it is not getting through its work. One long gap, after which all is well, is none of that:
+ * a process that was stopped for a minute comes back. */
+bool loop_is_sluggish(const struct loop *);
 
 int64_t loop_monotonic_ms(void); /* CLOCK_BOOTTIME */
 instant_t loop_now(void);        /* CLOCK_REALTIME */

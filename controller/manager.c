@@ -1,7 +1,8 @@
 /*
  * Owns: the runtime's parts and their wiring, the state of the server as people are told it, and when deciding may begin.
  * Must not know: kinds by name, curl, libuv.
- * Invariant: nothing is decided before every kind has been listed once: an object not seen yet is not an object that is missing.
+ * Invariant: nothing is decided before every kind has been listed once (an object not seen yet is not an object that is missing), nor by
+ * a replica that does not lead. One that does not keeps no list of what it might decide: when it comes to lead, it looks at everything.
  */
 #include "manager.h"
 
@@ -41,7 +42,7 @@ static void on_changed(void *context, enum kind_id kind, const void *old, const 
 	struct manager *m = context;
 	const struct key_sink sink = { .context = m, .add = enqueue, .add_later = enqueue_later };
 
-	if (m->synced) /* before, there is nothing to decide on; see begin_deciding */
+	if (m->deciding) /* see begin_deciding */
 		kinds_wake(cache_view(m->cache), kind, old, new, &sink);
 }
 
@@ -58,13 +59,43 @@ static void wake_as_new(void *context, const void *object)
 	kinds_wake(cache_view(sweep->manager->cache), sweep->kind, NULL, object, &sink);
 }
 
-/* Every kind has been listed. What was there before can wait behind what people do now, so it goes in with low priority; and
- * what refers comes before what is referred to, so that an account counts its bindings once and not as they come. */
+static void count_objects(const struct manager *m, char text[32])
+{
+	struct cache_stats stats;
+	size_t total = 0;
+
+	cache_stats(m->cache, &stats);
+	for (unsigned k = 0; k < KIND_COUNT; k++)
+		total += stats.objects[k];
+	snprintf(text, 32, "%zu", total);
+}
+
+static bool leads(const struct manager *m)
+{
+	return !m->config.leads || m->config.leads(m->config.leads_context);
+}
+
+/* Every kind has been listed, and this replica leads. What was there before can wait behind what people do now, so it goes in with low
+ * priority; and what refers comes before what is referred to, so that an account counts its bindings once and not as they come. */
 static void begin_deciding(struct manager *m)
 {
+	char objects[32];
+
+	m->deciding = true;
 	for (unsigned k = KIND_COUNT; k-- > 0;)
 		view_each(cache_view(m->cache), (enum kind_id)k, wake_as_new, &(struct sweep){ .manager = m, .kind = (enum kind_id)k });
-	m->synced = m->dispatch.open = true;
+	count_objects(m, objects);
+	log_info(m->config.log, "caches are in step, deciding begins", "objects", objects);
+}
+
+/* Who does not lead any more is about to end; till then nothing new is begun. */
+static void check_leading(struct manager *m)
+{
+	bool may = m->synced && !m->stopping && leads(m);
+
+	if (may && !m->deciding)
+		begin_deciding(m);
+	m->dispatch.open = may;
 }
 
 /* ---- what the server's state is, for people ---- */
@@ -204,7 +235,7 @@ static bool ask_provider(const struct provider_request *request, struct provider
 
 static void check_sync(struct manager *m, int64_t now)
 {
-	char waiting[512] = "";
+	char waiting[512] = "", objects[32];
 	size_t used = 0;
 	bool stuck = false;
 
@@ -220,16 +251,10 @@ static void check_sync(struct manager *m, int64_t now)
 		stuck |= m->server == SERVER_FINE && (m->states[k] == KIND_UNHEARD || m->states[k] == KIND_FINE);
 	}
 	if (!used) {
-		struct cache_stats stats;
-		char objects[32];
-		size_t total = 0;
-
-		cache_stats(m->cache, &stats);
-		for (unsigned k = 0; k < KIND_COUNT; k++)
-			total += stats.objects[k];
-		snprintf(objects, sizeof(objects), "%zu", total);
-		begin_deciding(m);
-		log_info(m->config.log, "caches are in step, deciding begins", "objects", objects);
+		m->synced = true;
+		count_objects(m, objects);
+		if (!leads(m))
+			log_info(m->config.log, "caches are in step; deciding begins when this replica leads", "objects", objects);
 	} else if (stuck && now - m->started_at > m->config.cache_sync_timeout_ms) {
 		m->failed = true;
 		log_error(m->config.log, "caches did not get in step in time; see --cache-sync-timeout", "waiting", waiting);
@@ -270,7 +295,7 @@ static void watch_clock(struct manager *m, int64_t now)
 	char text[32];
 
 	m->clock_offset = offset;
-	if (back_ms < CLOCK_BACK_MS)
+	if (back_ms < CLOCK_BACK_MS || !m->deciding)
 		return;
 	snprintf(text, sizeof(text), "%lld", (long long)back_ms / 1000);
 	log_warn(m->config.log, "the clock was set back: everything is decided anew", "seconds", text);
@@ -292,10 +317,12 @@ int64_t manager_drain(struct manager *m)
 		if (informer_due(&m->informers[k]) <= now)
 			informer_tick(&m->informers[k]);
 	check_sync(m, now);
+	check_leading(m);
 	watch_clock(m, now);
 	if (now >= m->resync_at) {
 		plan_resync(m, now);
-		look_at_everything(m);
+		if (m->deciding)
+			look_at_everything(m);
 	}
 	if (dispatch_run(&m->dispatch, DRAIN_BUDGET_MS))
 		return 0;
@@ -325,12 +352,14 @@ void manager_init(struct manager *m, const struct manager_config *config)
 			     (struct cache_listener){ .context = m, .changed = on_changed, .doubtful = enqueue });
 	m->queue = queue_new(m->atoms);
 	dispatch_init(&m->dispatch, config->port, m->cache, m->queue, config->log, ask_provider);
+	m->dispatch.recorder = config->recorder;
+	dispatch_limit(&m->dispatch, config->qps, config->burst);
 	m->writer = writer_new(config->port, m->cache, m->codec, m->atoms, config->max_concurrent_writes,
 			       (struct writer_listener){ .context = &m->dispatch, .finished = dispatch_finished });
 	m->dispatch.writer = m->writer;
 	for (unsigned k = 0; k < KIND_COUNT; k++)
 		informer_init(&m->informers[k], (enum kind_id)k, config->port, m->cache, m->codec, m->atoms, config->ns,
-			      (struct informer_listener){ .context = m, .state = on_state, .unreadable = on_unreadable });
+			      config->watch_idle_timeout_ms, (struct informer_listener){ .context = m, .state = on_state, .unreadable = on_unreadable });
 }
 
 void manager_start(struct manager *m)

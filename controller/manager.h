@@ -17,6 +17,12 @@ struct manager_config {
 	const char *source;            /* which server, for messages */
 	unsigned max_concurrent_writes;
 	int64_t cache_sync_timeout_ms;
+	int64_t watch_idle_timeout_ms; /* of informer_init */
+	/* May this replica decide and write, at this very moment? NULL: it always may. Others keep their caches warm. */
+	bool (*leads)(void *context);
+	void *leads_context;
+	struct recorder *recorder;     /* NULL: events are logged alone */
+	long qps, burst;               /* of requests about objects, as in dispatch_limit */
 };
 
 enum server_state { SERVER_FINE = 0, SERVER_SILENT, SERVER_TROUBLED /* 429, 5xx */, SERVER_UNAUTHORIZED };
@@ -34,6 +40,7 @@ struct manager {
 	enum kind_state states[KIND_COUNT];
 	enum server_state server; /* as it was last said */
 	bool synced, stopping;
+	bool deciding;           /* synced, and leads: everything has been looked at, and what changes is */
 	uint32_t in_trouble;     /* kinds that met what `server` says */
 	uint32_t suspected;      /* kinds refused once */
 	uint32_t missing_said, refused_said; /* kinds that have been named so: sets of bits */

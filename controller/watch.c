@@ -44,6 +44,13 @@ static void remember(char to[RESOURCE_VERSION_SIZE], const char *resource_versio
 	memmove(to, resource_version, n + 1);
 }
 
+static void move_to(struct watch *w, const char *resource_version, int64_t now)
+{
+	if (strcmp(w->resource_version, resource_version) != 0)
+		w->moved_at = now;
+	remember(w->resource_version, resource_version);
+}
+
 static void drop_continue(struct watch *w)
 {
 	free(w->continue_token);
@@ -166,7 +173,7 @@ static struct watch_cmd page(struct watch *w, const struct watch_event *event, i
 		return list_page(w);
 	}
 	/* A list is as of its first page (all pages share the snapshot), and a stream goes on from there. */
-	remember(w->resource_version, w->first_page);
+	move_to(w, w->first_page, now);
 	w->current = w->synced = true;
 	w->last_failure = 0;
 	return open_stream(w, now);
@@ -195,7 +202,7 @@ static struct watch_cmd watching_step(struct watch *w, const struct watch_event 
 
 	switch (event->type) {
 	case WATCH_EVENT:
-		remember(w->resource_version, event->resource_version);
+		move_to(w, event->resource_version, now);
 		w->heard = true;
 		break;
 	case WATCH_ENDED:

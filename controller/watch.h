@@ -42,6 +42,7 @@ struct watch {
 	enum watch_state state;
 	enum list_from from;
 	char resource_version[RESOURCE_VERSION_SIZE]; /* of the last list or event */
+	int64_t moved_at;                             /* monotonic: when it last became another one; 0 = it has not been one yet */
 	char first_page[RESOURCE_VERSION_SIZE];       /* of the list under way */
 	char *continue_token;                         /* of the list under way; owned */
 	bool current;                                 /* resource_version can be watched from; else list */

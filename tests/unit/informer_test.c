@@ -14,6 +14,8 @@
 
 #include "informer.h"
 
+enum { IDLE_MS = 42000 };
+
 /* A port whose other end is the test. */
 struct call {
 	char path[512];
@@ -107,7 +109,7 @@ static int setup(void **state)
 	s->codec = codec_new(s->atoms, PROJECT_LABEL_DEFAULT);
 	s->cache = cache_new(s->atoms, s->codec, &s->settings,
 			     (struct cache_listener){ .context = s, .changed = on_changed, .doubtful = on_doubtful });
-	informer_init(&s->informer, KIND_BINDING, &s->port, s->cache, s->codec, s->atoms, NULL,
+	informer_init(&s->informer, KIND_BINDING, &s->port, s->cache, s->codec, s->atoms, NULL, IDLE_MS,
 		      (struct informer_listener){ .context = s, .state = on_state, .unreadable = on_unreadable });
 	informer_start(&s->informer);
 	*state = s;
@@ -415,13 +417,85 @@ static void a_missing_definition_is_told_and_awaited(void **state)
 	assert_int_equal(s->last_error.class, ERROR_NONE);
 }
 
-static void a_silent_stream_is_not_waited_for_longer_than_two_bookmarks(void **state)
+static void begins(struct script *s, int status)
+{
+	assert_int_equal(s->call->reply.on_data(s->call->reply.context, status, "", 0), 0);
+}
+
+static void a_stream_gets_the_idle_time_it_was_told_and_a_list_its_own(void **state)
+{
+	struct script *s = *state;
+
+	assert_int_equal(s->call->idle_timeout_ms, 60000);
+	synced_with(s, LIST("10", "", ""));
+	assert_int_equal(s->call->idle_timeout_ms, IDLE_MS);
+	assert_in_range(s->call->timeout_ms, 305000, 605000);
+}
+
+static void a_stream_that_fell_silent_is_opened_again_at_once_where_it_was(void **state)
 {
 	struct script *s = *state;
 
 	synced_with(s, LIST("10", "", ""));
-	assert_in_range(s->call->idle_timeout_ms, 120000, 150000);
-	assert_in_range(s->call->timeout_ms, 305000, 605000);
+	for (int i = 0; i < 5; i++) {
+		begins(s, 200);
+		s->now += IDLE_MS;
+		end(s, 200, 0, "no sign of life");
+		assert_non_null(s->call);
+		assert_non_null(strstr(s->call->path, "&resourceVersion=10"));
+	}
+	assert_int_equal(s->state_changes, 1); /* nothing is known to be wrong */
+	assert_int_equal(s->informer.stats.failures, 0);
+	s->now += IDLE_MS; /* one that did not even begin is another matter */
+	end(s, 0, 0, "no sign of life");
+	assert_null(s->call);
+	assert_string_equal(s->last_error.message, "no sign of life");
+	wait_over(s);
+	begins(s, 200);
+	s->now += IDLE_MS - 3000; /* and so is one that broke before */
+	end(s, 200, 0, "connection reset");
+	assert_null(s->call);
+	assert_string_equal(s->last_error.message, "connection reset");
+}
+
+static void the_beginning_of_a_stream_is_a_sign_of_life_and_of_a_refusal_is_not(void **state)
+{
+	struct script *s = *state;
+	int64_t heard;
+
+	assert_int_equal(s->informer.stats.heard_at, 0);
+	s->now += 1000;
+	synced_with(s, LIST("10", "", ""));
+	end(s, 0, 0, "connection refused");
+	assert_string_equal(s->last_error.message, "connection refused");
+	wait_over(s);
+	heard = s->informer.stats.heard_at;
+	assert_int_not_equal(heard, 0);
+	begins(s, 403);
+	say(s, 403, STATUS("403", "Forbidden", "no"), 0);
+	end(s, 403, 0, NULL);
+	assert_int_equal(s->informer.stats.heard_at, heard);
+	assert_int_equal(s->last_error.class, ERROR_FORBIDDEN);
+	wait_over(s);
+	begins(s, 200);
+	assert_int_equal(s->last_error.class, ERROR_NONE); /* without a word of it yet */
+	assert_int_equal(s->informer.stats.heard_at, s->now);
+}
+
+static void the_last_failure_is_kept_for_those_who_ask_later(void **state)
+{
+	struct script *s = *state;
+	int64_t when;
+
+	assert_int_equal(s->informer.last_error_at, 0);
+	synced_with(s, LIST("10", "", ""));
+	end(s, 0, 0, "connection reset");
+	when = s->now;
+	wait_over(s);
+	begins(s, 200);
+	say(s, 200, BOOKMARK("11"), 0);
+	assert_string_equal(s->informer.last_error.message, "connection reset");
+	assert_int_equal(s->informer.last_error_at, when);
 }
 
 static void a_huge_line_is_refused(void **state)
@@ -458,7 +532,10 @@ int main(void)
 		CASE(a_refusal_keeps_what_is_known),
 		CASE(a_server_in_trouble_is_given_the_time_it_asks_for),
 		CASE(a_missing_definition_is_told_and_awaited),
-		CASE(a_silent_stream_is_not_waited_for_longer_than_two_bookmarks),
+		CASE(a_stream_gets_the_idle_time_it_was_told_and_a_list_its_own),
+		CASE(a_stream_that_fell_silent_is_opened_again_at_once_where_it_was),
+		CASE(the_beginning_of_a_stream_is_a_sign_of_life_and_of_a_refusal_is_not),
+		CASE(the_last_failure_is_kept_for_those_who_ask_later),
 		CASE(a_huge_line_is_refused),
 	};
 

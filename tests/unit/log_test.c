@@ -278,6 +278,10 @@ static void flags_are_spelled_exactly(void **state)
 	assert_int_equal(level, LOG_DEBUG);
 	assert_int_equal(log_level_parse("Debug", &level), -1);
 	assert_int_equal(log_level_parse("", &level), -1);
+	for (int i = LOG_ERROR; i <= LOG_DEBUG; i++) {
+		assert_int_equal(log_level_parse(log_level_name((enum log_level)i), &level), 0);
+		assert_int_equal(level, i);
+	}
 	assert_int_equal(log_format_parse("json", &format), 0);
 	assert_int_equal(format, LOG_JSON);
 	assert_int_equal(log_format_parse("text", &format), 0);

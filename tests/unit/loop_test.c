@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <uv.h>
 
 #include "loop.h"
 
@@ -268,6 +269,105 @@ static void clocks_are_the_kernels(void **state)
 	assert_true(loop_monotonic_ms() >= mono);
 }
 
+/* The clock by which the loop judges its beat (libuv itself has another): each reading finds it later by this much. */
+static uint64_t slip_ms, slipped_ms;
+
+uint64_t uv_hrtime(void)
+{
+	struct timespec now;
+
+	slipped_ms += slip_ms;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return ((uint64_t)now.tv_sec * 1000 + slipped_ms) * 1000000 + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t beats(const struct loop *loop)
+{
+	return histogram_count(loop_lag(loop));
+}
+
+struct beaten {
+	struct loop *loop;
+	uint64_t until; /* stops at that many beats */
+};
+
+static int64_t drain_until_beaten(void *context)
+{
+	const struct beaten *b = context;
+
+	if (beats(b->loop) >= b->until)
+		loop_stop(b->loop);
+	return -1;
+}
+
+static void beat_until(struct loop *loop, uint64_t n)
+{
+	struct beaten b = { .loop = loop, .until = n };
+
+	loop_on_drain(loop, drain_until_beaten, &b);
+	loop_run(loop);
+	assert_int_equal(beats(loop), n); /* and no more of them */
+}
+
+static int64_t drain_that_works_past_a_beat(void *context)
+{
+	struct loop *loop = context;
+	int64_t until = loop_monotonic_ms() + 1300;
+
+	while (beats(loop) == 0 && loop_monotonic_ms() < until)
+		;
+	if (beats(loop) > 0)
+		loop_stop(loop);
+	return -1;
+}
+
+static void lag_is_the_time_for_which_the_loop_was_held_up(void **state)
+{
+	struct loop *loop = loop_new();
+
+	(void)state;
+	loop_on_drain(loop, drain_that_works_past_a_beat, loop);
+	loop_run(loop);
+	assert_int_equal(beats(loop), 1);
+	assert_true(loop_lag(loop)->sum >= 0.29 && loop_lag(loop)->sum < LATE_MS / 1000.);
+	loop_free(loop);
+}
+
+static void five_late_beats_in_a_row_are_sluggish_and_one_in_time_ends_it(void **state)
+{
+	struct loop *loop = loop_new();
+
+	(void)state;
+	assert_false(loop_is_sluggish(loop));
+	slip_ms = 1500;
+	beat_until(loop, 4);
+	assert_false(loop_is_sluggish(loop));
+	slip_ms = 700; /* late, but not by as much: what was is forgiven */
+	beat_until(loop, 5);
+	slip_ms = 1500;
+	beat_until(loop, 9);
+	assert_false(loop_is_sluggish(loop));
+	beat_until(loop, 10);
+	assert_true(loop_is_sluggish(loop));
+	slip_ms = 0;
+	beat_until(loop, 11);
+	assert_false(loop_is_sluggish(loop));
+	loop_free(loop);
+}
+
+static void one_long_gap_is_a_process_that_was_stopped(void **state)
+{
+	struct loop *loop = loop_new();
+
+	(void)state;
+	slip_ms = 3600 * 1000;
+	beat_until(loop, 1);
+	slip_ms = 0;
+	assert_true(loop_lag(loop)->sum >= 3600);
+	assert_false(loop_is_sluggish(loop));
+	loop_free(loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +382,9 @@ int main(void)
 		cmocka_unit_test(loop_runs_again_after_a_stop),
 		cmocka_unit_test(an_answer_replaces_the_one_before),
 		cmocka_unit_test(clocks_are_the_kernels),
+		cmocka_unit_test(lag_is_the_time_for_which_the_loop_was_held_up),
+		cmocka_unit_test(five_late_beats_in_a_row_are_sluggish_and_one_in_time_ends_it),
+		cmocka_unit_test(one_long_gap_is_a_process_that_was_stopped),
 	};
 
 	alarm(120); /* a loop that never wakes up is a failure, not a hang */

@@ -30,6 +30,7 @@ struct script {
 	unsigned sent;
 	int64_t mono;
 	instant_t wall;
+	bool follows; /* another replica leads */
 };
 
 static struct call *script_send(void *self, const struct request *request, const struct reply *reply)
@@ -80,6 +81,11 @@ static uint64_t script_random(void *self)
 {
 	(void)self;
 	return 88172645463325252u;
+}
+
+static bool script_leads(void *context)
+{
+	return !((const struct script *)context)->follows;
 }
 
 /* ---- the server's side ---- */
@@ -214,7 +220,8 @@ static int setup(void **state)
 	s->wall = 1795341980000; /* 2026-11-22T10:06:20Z */
 	manager_init(&s->manager, &(struct manager_config){ .port = &s->port, .settings = &s->settings, .log = &s->log,
 							    .source = "https://test", .max_concurrent_writes = 8,
-							    .cache_sync_timeout_ms = 120000 });
+							    .cache_sync_timeout_ms = 120000, .watch_idle_timeout_ms = 150000,
+							    .leads = script_leads, .leads_context = s });
 	*state = s;
 	return 0;
 }
@@ -445,6 +452,87 @@ static void everything_is_looked_at_again_after_ten_hours(void **state)
 	assert_int_equal(writes(s), 0);
 }
 
+/* ---- one of several replicas ---- */
+
+static void a_follower_keeps_its_caches_and_decides_when_it_leads(void **state)
+{
+	struct script *s = *state;
+
+	s->follows = true;
+	begin(s, "", ACCOUNT("1", HELD, ""), ""); /* synced all the same */
+	assert_false(s->manager.deciding);
+	assert_int_equal(writes(s), 0);
+	stream(s, "billingaccounts", "MODIFIED", ACCOUNT("7", HELD, ""));
+	stream(s, "namespaces", "ADDED", NAMESPACE("shop-prod", PROJECT, "60"));
+	settle(s);
+	assert_int_equal(queue_stats(s->manager.queue, s->mono).keys, 0); /* nothing waits for a day that may not come */
+	assert_int_equal(s->manager.dispatch.stats.reconciles[KIND_BILLINGACCOUNT], 0);
+	s->follows = false;
+	settle(s);
+	assert_true(s->manager.deciding);
+	/* What is there as of now. */
+	assert_non_null(strstr(expect(s, "PATCH", "/billingaccounts/main/status")->body, "\"resourceVersion\":\"7\""));
+	expect(s, "POST", "/namespaces/shop-prod/projectbillings");
+	for (unsigned k = 0; k < KIND_COUNT; k++) {
+		assert_int_equal(s->manager.informers[k].stats.lists, 1);
+		assert_int_equal(s->manager.informers[k].stats.watches, 1);
+	}
+}
+
+static void a_follower_is_not_woken_by_resync_or_clock(void **state)
+{
+	struct script *s = *state;
+
+	s->follows = true;
+	begin(s, "", ACCOUNT("1", HELD, ""), "");
+	pass(s, (int64_t)24 * 3600 * 1000);
+	settle(s);
+	s->wall -= 3600 * 1000;
+	settle(s);
+	assert_int_equal(queue_stats(s->manager.queue, s->mono).keys, 0);
+	assert_int_equal(writes(s), 0);
+}
+
+/* An object that cannot be read is in no cache that the new leader could look through. */
+static void a_follower_remembers_what_cannot_be_read(void **state)
+{
+	struct script *s = *state;
+
+	s->follows = true;
+	begin(s, "", ACCOUNT("1", HELD, ""), "");
+	stream(s, "billingaccounts", "MODIFIED", OBJECT("BillingAccount", META("main", "acme", "2", HELD), ",\"spec\":{\"currencyCode\":7}"));
+	settle(s);
+	assert_null(find(s, "GET", "/namespaces/acme/billingaccounts/main"));
+	s->follows = false;
+	settle(s);
+	expect(s, "GET", "/namespaces/acme/billingaccounts/main");
+}
+
+static void who_does_not_lead_any_more_begins_nothing(void **state)
+{
+	struct script *s = *state;
+
+	begin(s, "", ACCOUNT("1", HELD, ""), "");
+	assert_int_equal(writes(s), 1);
+	s->follows = true;
+	answer(s, expect(s, "PATCH", "/billingaccounts/main/status"), 200, 0, ACCOUNT("2", HELD, ",\"status\":{\"phase\":\"Provisioning\"}"));
+	stream(s, "namespaces", "ADDED", NAMESPACE("shop-prod", PROJECT, "60"));
+	settle(s);
+	assert_int_equal(writes(s), 1);
+}
+
+static void who_stops_before_it_leads_never_decides(void **state)
+{
+	struct script *s = *state;
+
+	s->follows = true;
+	begin(s, "", ACCOUNT("1", HELD, ""), "");
+	manager_stop(&s->manager);
+	s->follows = false;
+	settle(s);
+	assert_int_equal(writes(s), 0);
+}
+
 /* ---- owners ---- */
 
 #define TERMS(version, status) \
@@ -608,6 +696,11 @@ int main(void)
 		CASE(a_projectbilling_whose_project_left_is_deleted_by_uid),
 		CASE(stopping_starts_nothing_and_lets_finish_what_is_under_way),
 		CASE(everything_is_looked_at_again_after_ten_hours),
+		CASE(a_follower_keeps_its_caches_and_decides_when_it_leads),
+		CASE(a_follower_is_not_woken_by_resync_or_clock),
+		CASE(a_follower_remembers_what_cannot_be_read),
+		CASE(who_does_not_lead_any_more_begins_nothing),
+		CASE(who_stops_before_it_leads_never_decides),
 		CASE(an_owner_is_added_after_the_status_and_holds_nothing_up),
 		CASE(an_invoice_falls_due_at_its_moment_and_not_before),
 		CASE(a_clock_set_forwards_makes_moments_due),

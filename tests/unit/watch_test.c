@@ -117,6 +117,27 @@ static void a_clean_end_goes_on_from_the_last_version_at_once(void **state)
 	watch_close(&w);
 }
 
+static void the_version_is_as_old_as_its_last_move(void **state)
+{
+	struct watch w;
+
+	(void)state;
+	started(&w);
+	assert_int_equal(w.moved_at, 0);
+	page(&w, "100", "more", 10);
+	assert_int_equal(w.moved_at, 0); /* a list counts as a whole */
+	page(&w, "100", NULL, 20);
+	assert_int_equal(w.moved_at, 20);
+	event(&w, "101", 30);
+	event(&w, "101", 40); /* the same again */
+	assert_int_equal(w.moved_at, 30);
+	ended(&w, 5000);
+	assert_int_equal(w.moved_at, 30);
+	event(&w, "102", 6000);
+	assert_int_equal(w.moved_at, 6000);
+	watch_close(&w);
+}
+
 static void a_quiet_end_after_a_second_is_clean_too(void **state)
 {
 	struct watch w;
@@ -431,6 +452,7 @@ int main(void)
 		cmocka_unit_test(continue_pages_name_no_version),
 		cmocka_unit_test(a_watch_lasts_five_to_ten_minutes),
 		cmocka_unit_test(a_clean_end_goes_on_from_the_last_version_at_once),
+		cmocka_unit_test(the_version_is_as_old_as_its_last_move),
 		cmocka_unit_test(a_quiet_end_after_a_second_is_clean_too),
 		cmocka_unit_test(a_stream_that_ends_at_once_is_a_failure),
 		cmocka_unit_test(a_stream_that_is_cut_while_it_brings_something_goes_on_soon),
