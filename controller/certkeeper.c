@@ -33,6 +33,7 @@ enum {
 	FOLDER_MS = 5 * 1000,
 	TIMEOUT_MS = 10 * 1000,
 	BACKOFF_FIRST_MS = 500,
+	WAITING_MS = 1000,       /* for the leader to make the first certificate: nobody is ready before */
 	RACES_MAX = 4,           /* lost in a row; then it is no race */
 	LEAF_LAST_PART = 10,     /* of its life: then a bundle that can't be written holds up nothing any more */
 	BODY_FIRST_BYTES = 8192,
@@ -88,6 +89,7 @@ struct certkeeper {
 	int64_t due_at; /* monotonic */
 	int64_t backoff_ms;
 	unsigned races;
+	bool led; /* when it last looked */
 	char *bundle; /* base64: what the configurations must hold; NULL = not known */
 	bool in_step;
 	int64_t in_step_since; /* monotonic: that bundle, seen there by us */
@@ -112,6 +114,11 @@ static void forget(char **text, size_t len)
 		explicit_bzero(*text, len);
 	free(*text);
 	*text = NULL;
+}
+
+static bool leads(const struct certkeeper *k)
+{
+	return !k->config.leads || k->config.leads(k->config.leads_context);
 }
 
 /* ---- what people are told ---- */
@@ -315,6 +322,8 @@ static int64_t pause_of(struct certkeeper *k)
 		return k->backoff_ms > k->retry_after_ms ? k->backoff_ms : k->retry_after_ms;
 	}
 	k->backoff_ms = 0;
+	if (!k->served_chain && !leads(k))
+		return WAITING_MS;
 	return until_next > 0 && until_next < steady ? until_next : steady;
 }
 
@@ -355,6 +364,8 @@ static void patch_from(struct certkeeper *k, size_t i)
 			continue;
 		if (webhookconfig_patch(c->text, c->len, k->bundle, k->url, &patch, &err) < 0) {
 			configuration_failed(k, c, &err);
+		} else if (patch && !leads(k)) {
+			c->right = false;
 		} else if (patch) {
 			c->right = k->in_step = false;
 			ask_configuration(k, i == MUTATING ? PATCHING_MUTATING : PATCHING_VALIDATING, c, patch);
@@ -470,7 +481,7 @@ static void look_at_secret(struct certkeeper *k)
 	adopt(k, &certs);
 	k->step = certs_decide(&certs, &k->times, wall(k));
 	k->next = k->step.next;
-	if (!certs_step_any(&k->step) || held_back(k, &certs, &k->step)) {
+	if (!certs_step_any(&k->step) || held_back(k, &certs, &k->step) || !leads(k)) {
 		secret_well(k);
 		patch_from(k, 0);
 	} else if (pki_carry_out(&k->store, &certs, &k->step, &k->times, &k->names, wall(k), &err) < 0) {
@@ -520,9 +531,22 @@ static void write_refused(struct certkeeper *k, const struct error *err)
 	patch_from(k, 0); /* what was read still holds */
 }
 
+static void tell_renewal(struct certkeeper *k, const char *what, const char *expires)
+{
+	char *uid = k->config.recorder && k->secret_text ? secret_uid(k->secret_text, k->secret_len) : NULL;
+	cleanup_free char *note = memory_printf("New %s for the admission webhook, valid until %s", what, expires);
+	const struct regarding regarding = { .api_version = "v1", .kind = "Secret", .ns = k->config.ns, .name = k->config.secret, .uid = uid };
+	const struct event event = { .reason = "CertificateRenewed", .action = "Renew", .note = note };
+
+	if (uid)
+		recorder_add(k->config.recorder, &regarding, &event);
+	free(uid);
+}
+
 static void secret_written(struct certkeeper *k, const struct error *err)
 {
 	char text[INSTANT_TEXT_SIZE];
+	const char *what;
 	struct certs certs;
 	struct error unusable;
 
@@ -540,9 +564,11 @@ static void secret_written(struct certkeeper *k, const struct error *err)
 	adopt(k, &certs);
 	k->next = certs_decide(&certs, &k->times, wall(k)).next;
 	k->stats.rotations += k->step.new_leaf;
-	log_info(k->config.log, "stored certificates for the admission webhook", "secret", k->config.secret, "new",
-		 !k->step.new_ca ? k->step.new_leaf ? "certificate" : NULL : k->step.new_leaf ? "CA and certificate" : "CA", "expires",
+	what = !k->step.new_ca ? k->step.new_leaf ? "certificate" : NULL : k->step.new_leaf ? "CA and certificate" : "CA";
+	log_info(k->config.log, "stored certificates for the admission webhook", "secret", k->config.secret, "new", what, "expires",
 		 instant_format(certs.leaf.until, text), "because", k->unusable.class ? k->unusable.message : NULL);
+	if (what)
+		tell_renewal(k, what, text);
 	patch_from(k, 0);
 }
 
@@ -733,6 +759,11 @@ void certkeeper_free(struct certkeeper *k)
 
 int64_t certkeeper_tick(struct certkeeper *k)
 {
+	const bool led = k->led;
+
+	k->led = leads(k);
+	if (k->led && !led)
+		k->due_at = mono(k); /* what was left to the leader before is ours now */
 	if (!k->call && mono(k) >= k->due_at) {
 		if (k->config.dir)
 			look_into_folder(k);
@@ -743,6 +774,11 @@ int64_t certkeeper_tick(struct certkeeper *k)
 		return TIMEOUT_MS;
 	const int64_t wait = k->due_at - mono(k);
 	return wait > 0 ? wait : 0;
+}
+
+bool certkeeper_is_writing(const struct certkeeper *k)
+{
+	return k->call && (k->stage == WRITING_SECRET || k->stage == PATCHING_MUTATING || k->stage == PATCHING_VALIDATING);
 }
 
 struct certkeeper_stats certkeeper_stats(const struct certkeeper *k)

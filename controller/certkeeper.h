@@ -8,6 +8,7 @@
 
 #include "log.h"
 #include "port.h"
+#include "recorder.h"
 
 struct certkeeper;
 
@@ -22,6 +23,10 @@ struct certkeeper_config {
 	const char *url;         /* --webhook-url: the configurations get it in place of the Service, and the leaf names its host; NULL = none */
 	const char *webhooks;    /* name of both webhook configurations */
 	int64_t leaf_lifetime_ms; /* CERTKEEPER_LIFETIME_MIN_MS or more */
+	/* May this replica write? Others look and serve, and the one that may sees to the rest. NULL: it always may. */
+	bool (*leads)(void *context);
+	void *leads_context;
+	struct recorder *recorder; /* is told of new certificates, as an event of the Secret; NULL: nobody is */
 };
 
 enum { CERTKEEPER_LIFETIME_MIN_MS = 10 * 1000 };
@@ -35,6 +40,9 @@ void certkeeper_free(struct certkeeper *);
 /* Does what is due, which is mostly nothing and then costs nothing; returns when it wants to be called again at the latest, in milliseconds.
  * Also to be called when a request has ended. */
 int64_t certkeeper_tick(struct certkeeper *);
+
+/* A write is under way: who else is to lead must wait for its end. */
+bool certkeeper_is_writing(const struct certkeeper *);
 
 struct certkeeper_stats {
 	instant_t expires;   /* of what is served; 0 = nothing is */

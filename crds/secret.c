@@ -30,6 +30,14 @@ int secret_decode(const char *text, size_t len, const char *const keys[], size_t
 	return tree ? 0 : -1;
 }
 
+char *secret_uid(const char *text, size_t len)
+{
+	struct error err;
+	cleanup_tree json_t *tree = parse(text, len, &err);
+
+	return memory_strdup(tree_text(json_object_get(tree, "metadata"), "uid", 64));
+}
+
 static json_t *data_with(json_t *data, const char *const keys[], size_t n, char *const values[])
 {
 	for (size_t i = 0; i < n; i++)

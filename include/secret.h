@@ -12,6 +12,8 @@
 /* Its data's entries of these keys, malloc'ed; NULL for one that is missing, is no text or longer than max. 0, or -1 with ERROR_INVALID
  * when the text is no Secret. */
 int secret_decode(const char *text, size_t len, const char *const keys[], size_t n, size_t max, char *values[], struct error *) must_check;
+/* Its UID, malloc'ed; NULL when it has none, or the text is no Secret. */
+char *secret_uid(const char *text, size_t len);
 /* The body that replaces the Secret that was read as `text` by one with these entries, guarded by its resourceVersion: all else in it stays as
  * it was. malloc'ed; NULL as in secret_decode. */
 char *secret_replacement(const char *text, size_t len, const char *const keys[], size_t n, char *const values[], struct error *) must_check;

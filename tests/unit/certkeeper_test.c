@@ -87,6 +87,8 @@ struct rig {
 	json_t *objects[OBJECTS]; /* NULL = not there */
 	unsigned version;
 	struct fault fault;
+	bool elected;             /* only `leader` may write; else all */
+	int leader;
 	struct replica replicas[REPLICAS_MAX];
 	struct certkeeper_config config;
 	unsigned reads, writes; /* that arrived */
@@ -290,6 +292,8 @@ static struct call *port_send(void *self, const struct request *request, const s
 	snprintf(call->path, sizeof(call->path), "%s", request->path);
 	call->body = request->body ? memory_strndup(request->body, request->body_len) : NULL;
 	assert_int_equal(request->body != NULL, strcmp(request->method, "GET") != 0);
+	if (request->body && replica->rig->elected && replica != &replica->rig->replicas[replica->rig->leader])
+		fail_msg("a follower's %s %s", request->method, request->path);
 	if (strcmp(request->method, "PATCH") == 0)
 		assert_string_equal(request->content_type, "application/json-patch+json");
 	call->reply = *reply;
@@ -375,6 +379,13 @@ static int tear_down(void **state)
 	return system(command);
 }
 
+static bool leads(void *context)
+{
+	const struct replica *replica = context;
+
+	return !replica->rig->elected || replica == &replica->rig->replicas[replica->rig->leader];
+}
+
 /* As certkeeper_new: false when the configuration is refused. */
 static bool try(struct rig *rig, struct replica *replica, struct error *err)
 {
@@ -382,6 +393,8 @@ static bool try(struct rig *rig, struct replica *replica, struct error *err)
 	replica->port = (struct port){ .self = replica, .send = port_send, .cancel = port_cancel, .monotonic_ms = port_mono,
 				       .now = port_wall, .random = port_random };
 	rig->config.port = &replica->port;
+	rig->config.leads = leads;
+	rig->config.leads_context = replica;
 	replica->keeper = certkeeper_new(&rig->config, take_served, replica, err);
 	return replica->keeper;
 }
@@ -1042,6 +1055,36 @@ static void no_new_ca_signs_while_the_bundle_cannot_be_written(void **state)
 	assert_well(rig);
 }
 
+/* ---- one of several leads ---- */
+
+static void only_the_leader_writes_and_all_serve(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->elected = true;
+	rig->leader = -1; /* nobody is elected yet */
+	for (int i = 0; i < REPLICAS_MAX; i++)
+		start(rig, i);
+	pass(rig, 60 * SECOND);
+	assert_null(rig->replicas[0].chain);
+	assert_int_equal(rig->writes, 0);
+	assert_int_equal(said(rig, "WARN"), 0);
+	rig->leader = 1;
+	pass(rig, 3 * SECOND); /* nobody is ready before, so nobody waits for long */
+	assert_well(rig);
+	assert_int_equal(certkeeper_stats(rig->replicas[1].keeper).rotations, 1);
+	install(rig, OF_MUTATING);
+	rig->leader = -1;
+	pass(rig, 60 * SECOND);
+	assert_false(certkeeper_stats(rig->replicas[2].keeper).in_step);
+	rig->leader = 2;
+	tick(&rig->replicas[2]); /* it looks at once */
+	pass(rig, SECOND);
+	assert_true(certkeeper_stats(rig->replicas[2].keeper).in_step);
+	pass(rig, 10 * SECOND);
+	assert_well(rig);
+}
+
 /* ---- rotation ---- */
 
 static void generations_pass_and_nobody_is_refused(void **state)
@@ -1049,7 +1092,8 @@ static void generations_pass_and_nobody_is_refused(void **state)
 	static const int64_t lives[] = { 30 * SECOND, 600 * SECOND, 90 * DAY };
 	struct rig *rig = *state;
 
-	for (size_t life = 0; life < COUNT(lives); life++) {
+	for (size_t turn = 0; turn < 2 * COUNT(lives); turn++) {
+		const size_t life = turn / 2;
 		const int64_t leaf_ms = lives[life], skip = leaf_ms == 90 * DAY ? 20 * DAY : 0;
 		unsigned serves;
 
@@ -1060,6 +1104,8 @@ static void generations_pass_and_nobody_is_refused(void **state)
 		rig->n_bundles = rig->judged = 0;
 		rig->config.leaf_lifetime_ms = leaf_ms;
 		rig->trust_ms = leaf_ms / 12 < 300 * SECOND ? leaf_ms / 12 : 300 * SECOND;
+		rig->elected = turn % 2;
+		rig->leader = 0;
 		for (int i = 0; i < REPLICAS_MAX; i++)
 			start(rig, i);
 		pass(rig, 10 * SECOND);
@@ -1068,6 +1114,7 @@ static void generations_pass_and_nobody_is_refused(void **state)
 			rig->mono += skip ? skip - HOUR : 0;
 			rig->wall += skip ? skip - HOUR : 0;
 			pass(rig, skip ? HOUR : leaf_ms);
+			rig->leader = (rig->leader + 1) % REPLICAS_MAX;
 		}
 		assert_well(rig);
 		assert_in_range(rig->n_bundles, 6, 8); /* 1, 21, 2, 32, 3, 43, ... */
@@ -1295,6 +1342,7 @@ int main(void)
 		TEST(an_old_bundle_never_replaces_a_newer_one),
 		TEST(refused_configurations_do_not_keep_the_leaf_away),
 		TEST(no_new_ca_signs_while_the_bundle_cannot_be_written),
+		TEST(only_the_leader_writes_and_all_serve),
 		TEST(generations_pass_and_nobody_is_refused),
 		TEST(a_url_takes_the_services_place),
 		TEST(what_is_no_url_is_refused),
