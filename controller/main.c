@@ -1,28 +1,31 @@
 /*
- * The program: flags, the order of start and stop (health first, then caches, then deciding; the other way round to
- * stop), signals, exit codes. The only file that knows all parts.
+ * The program: flags, the order of start and stop, signals, exit codes. The only file that knows all parts.
  *
- * Exit codes: 0 stopped by a signal after finishing what was under way; 1 could not go on (the log says why) or was told twice to
- * stop; 2 wrong flags, configuration or kubeconfig.
+ * Start: health, metrics and admission answer first, then caches fill, then one replica is elected and decides. Stop: readiness fails
+ * first; what is under way ends, then events are sent, then the Lease is given back, each within its time; the addresses close last.
+ *
+ * Exit codes: 0 stopped by a signal after finishing what was under way; 1 could not go on (the log says why), lost the leadership, or was
+ * told twice to stop; 2 wrong flags, configuration or kubeconfig.
  */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "certkeeper.h"
 #include "health.h"
-#include "http.h"
 #include "identity.h"
-#include "loop.h"
-#include "manager.h"
+#include "listen.h"
 #include "memory.h"
+#include "metrics.h"
 #include "options.h"
+#include "parts.h"
 #include "review.h"
-#include "server.h"
-#include "webhook.h"
+#include "reviewer.h"
+#include "selfsigned.h"
+#include "stopwatch.h"
 
 #ifndef TOLLGATE_VERSION
 #define TOLLGATE_VERSION "dev"
@@ -33,7 +36,7 @@
 #define WEBHOOK_CONFIGURATIONS "tollgate"
 #define NAMESPACE_DEFAULT "tollgate-system"
 
-enum { EXIT_USAGE = 2, DRAIN_MS = 30000, DESCRIPTORS_MAX = 65536 };
+enum { EXIT_USAGE = 2, DESCRIPTORS_MAX = 65536, HOST_SIZE = 65 /* Linux's longest, with its NUL */ };
 
 struct program {
 	struct options options;
@@ -43,12 +46,20 @@ struct program {
 	struct loop *loop;
 	struct http *http;
 	struct port port;
+	struct port writers; /* the same, but what writes passes only while this process leads */
+	char host[HOST_SIZE], identity[HOST_SIZE + 40];  /* "hostname_uuid" */
+	struct elector *elector; /* NULL: it always leads */
+	struct recorder *recorder;
 	struct manager manager;
-	struct health health;
+	struct parts parts;
 	struct server *health_server, *metrics_server, *webhook_server;
 	struct webhook *webhook;   /* NULL: off */
 	struct certkeeper *certs;
-	int64_t stop_by; /* monotonic; 0 = running */
+	struct reviewer *reviewer;          /* of who may read metrics; NULL: everybody */
+	struct selfsigned *metrics_certs;   /* NULL: without TLS */
+	unsigned stop_step;  /* which of stop_steps is waited for, from 1; 0 = running */
+	bool cut_off;        /* a write of ours may still be on its way */
+	int64_t step_by;     /* monotonic */
 	int exit_code;
 };
 
@@ -58,62 +69,179 @@ static int64_t shorter(int64_t a, int64_t b)
 	return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
-/* Reviews too: with failurePolicy Fail each that is cut off is somebody's write refused. */
-static bool is_idle(const struct program *p)
+static bool leads(void *context)
 {
-	return manager_is_idle(&p->manager) && (!p->webhook || !webhook_stats(p->webhook)->in_flight);
+	struct program *p = context;
+
+	return !p->stop_step && (!p->elector || elector_leads(p->elector));
+}
+
+/* ---- the way down ---- */
+
+/* Reviews too: with failurePolicy Fail each that is cut off is somebody's write refused. */
+static bool requests_ended(const struct program *p)
+{
+	return manager_is_idle(&p->manager) && (!p->webhook || !webhook_stats(p->webhook)->in_flight) &&
+	       (!p->certs || !certkeeper_is_writing(p->certs));
+}
+
+static bool events_sent(const struct program *p)
+{
+	return recorder_is_idle(p->recorder);
+}
+
+static bool lease_given_back(const struct program *p)
+{
+	return !p->elector || p->cut_off || elector_released(p->elector);
+}
+
+/* In this order, as whoever leads next must not meet a write of ours. Together less than the Deployment's grace period. */
+static const struct {
+	bool (*done)(const struct program *);
+	int64_t ms;
+	const char *late;
+} stop_steps[] = {
+	{ requests_ended, 30 * 1000, "requests under way did not end in time and are cut off; the lease is left to run out" },
+	{ events_sent, 2 * 1000, "events could not be sent in time and are dropped" },
+	{ lease_given_back, 3 * 1000, "the lease could not be given back; another replica waits until it has run out" },
+};
+
+enum { STOP_STEPS = sizeof(stop_steps) / sizeof(stop_steps[0]) };
+
+static void begin_step(struct program *p)
+{
+	p->step_by = loop_monotonic_ms() + stop_steps[p->stop_step - 1].ms;
+	if (stop_steps[p->stop_step - 1].done == lease_given_back && p->elector && !p->cut_off)
+		elector_release(p->elector);
+}
+
+/* Takes all steps that it can; returns in how many milliseconds the present one's time is over. */
+static int64_t go_down(struct program *p)
+{
+	while (p->stop_step <= STOP_STEPS) {
+		int64_t left = p->step_by - loop_monotonic_ms();
+
+		if (!stop_steps[p->stop_step - 1].done(p)) {
+			if (left > 0)
+				return left;
+			log_warn(&p->log, stop_steps[p->stop_step - 1].late);
+			p->cut_off |= stop_steps[p->stop_step - 1].done == requests_ended;
+		}
+		if (++p->stop_step <= STOP_STEPS)
+			begin_step(p);
+	}
+	loop_stop(p->loop);
+	return -1;
+}
+
+/* Nothing that was decided while this process led may go out any more, and what it believes may be old: it ends at once. */
+static void end_at_once(struct program *p)
+{
+	http_abort(p->http);
+	p->exit_code = EXIT_FAILURE;
+	loop_stop(p->loop);
 }
 
 static int64_t drain(void *context)
 {
 	struct program *p = context;
-	int64_t wait = manager_drain(&p->manager), left;
+	int64_t wait = manager_drain(&p->manager);
 
 	if (p->certs)
 		wait = shorter(wait, certkeeper_tick(p->certs));
-
-	if (p->manager.failed) {
-		p->exit_code = EXIT_FAILURE;
-		loop_stop(p->loop);
+	wait = shorter(wait, recorder_tick(p->recorder));
+	if (p->metrics_certs)
+		wait = shorter(wait, selfsigned_tick(p->metrics_certs));
+	if (p->elector) /* last: it ends what it did not let out */
+		wait = shorter(wait, elector_tick(p->elector));
+	if (p->manager.failed || (p->elector && elector_lost(p->elector) && !p->stop_step)) {
+		end_at_once(p);
 		return -1;
 	}
 	loop_wake_at(p->loop, manager_wakes_at(&p->manager));
-	if (!p->stop_by)
-		return wait;
-	left = p->stop_by - loop_monotonic_ms();
-	if (!is_idle(p) && left > 0)
-		return shorter(wait, left);
-	if (!is_idle(p))
-		log_warn(&p->log, "requests under way did not end in time and are cut off");
-	loop_stop(p->loop);
-	return -1;
+	return p->stop_step ? shorter(wait, go_down(p)) : wait;
 }
 
 static void on_signal(void *context, int signum)
 {
 	struct program *p = context;
 
-	if (p->stop_by) {
+	if (p->stop_step) {
 		log_warn(&p->log, "told twice to stop: leaving at once");
 		_exit(EXIT_FAILURE);
 	}
 	log_info(&p->log, "stopping: finishing requests under way", "signal", signum == SIGINT ? "SIGINT" : "SIGTERM");
-	p->health.stopping = true;
+	p->parts.stopping = true;
 	manager_stop(&p->manager);
-	p->stop_by = loop_monotonic_ms() + DRAIN_MS;
+	p->stop_step = 1;
+	begin_step(p);
 }
 
+/* ---- the way up ---- */
+
 /* "0" turns an address off. */
-static int open_server(struct program *p, const char *flag, const char *address,
-		       bool (*handle)(void *, const struct server_request *, struct exchange *, struct server_reply *),
-		       struct server **server, struct error *err)
+static int open_health(struct program *p, struct error *err)
 {
-	const struct server_handler handler = { .context = &p->health, .handle = handle };
+	const struct server_handler handler = { .context = &p->parts, .handle = health_handle, .methods = HEALTH_METHODS,
+					       .body_max = HEALTH_BODY_MAX };
+	const char *address = p->options.health_probe_bind_address;
 
 	if (strcmp(address, "0") == 0)
 		return 0;
-	*server = server_new(p->loop, address, false, &handler, err);
-	return *server ? 0 : error_wrap(err, "%s", flag);
+	p->health_server = server_new(p->loop, address, false, &handler, err);
+	return p->health_server ? 0 : error_wrap(err, "--health-probe-bind-address");
+}
+
+/* ---- metrics ---- */
+
+/* What leaves this host is for those alone who may read it. */
+static bool is_secure(enum secure secure, const char *address)
+{
+	return secure == SECURE_ALWAYS || (secure == SECURE_AUTO && !listen_is_loopback(address));
+}
+
+static void serve_metrics_certificate(void *context, const char *chain_pem, const char *key_pem)
+{
+	struct program *p = context;
+	struct error err = { 0 };
+	struct tls_identity *identity = tls_identity_new(chain_pem, key_pem, &err);
+
+	if (identity)
+		server_set_identity(p->metrics_server, identity);
+	else
+		log_error(&p->log, "the certificate for metrics cannot be used", "error", err.message);
+}
+
+static int make_metrics_certificate(struct program *p, struct error *err)
+{
+	p->metrics_certs = selfsigned_new(&(struct selfsigned_config){ .port = &p->port,
+								       .log = &p->log,
+								       .host = p->host,
+								       .serve = serve_metrics_certificate,
+								       .context = p },
+					  err);
+	return p->metrics_certs ? 0 : -1;
+}
+
+static int open_metrics(struct program *p, struct error *err)
+{
+	const char *address = p->options.metrics_bind_address;
+	const bool secure = is_secure(p->options.metrics_secure, address);
+	struct server_handler handler = { .context = &p->parts, .handle = metrics_handle };
+
+	if (strcmp(address, "0") == 0)
+		return 0;
+	if (secure) {
+		p->reviewer = reviewer_new(
+			&(struct reviewer_config){ .port = &p->port, .log = &p->log, .next = handler, .answer = server_answer });
+		handler = (struct server_handler){ .context = p->reviewer, .handle = reviewer_handle };
+	} else if (!listen_is_loopback(address)) {
+		log_warn(&p->log, "metrics are served in the clear, to whoever reaches the port: --metrics-secure=false", "address", address);
+	}
+	p->metrics_server = server_new(p->loop, address, secure, &handler, err);
+	if (!p->metrics_server)
+		return error_wrap(err, "--metrics-bind-address");
+	return secure ? make_metrics_certificate(p, err) : 0;
 }
 
 /* ---- admission ---- */
@@ -157,7 +285,10 @@ static int prepare_webhook(struct program *p, struct error *err)
 							   .log = &p->log,
 							   .synced = &p->manager.synced,
 							   .answer = server_answer });
-	p->certs = certkeeper_new(&(struct certkeeper_config){ .port = &p->port,
+	p->certs = certkeeper_new(&(struct certkeeper_config){ .port = &p->writers,
+							       .leads = leads,
+							       .leads_context = p,
+							       .recorder = p->recorder,
 							       .log = &p->log,
 							       .dir = o->webhook_cert_dir,
 							       .ns = own_namespace(p),
@@ -177,9 +308,9 @@ static int open_webhook(struct program *p, struct error *err)
 	if (!p->webhook)
 		return 0;
 	p->webhook_server = server_new(p->loop, p->options.webhook_bind_address, true, &handler, err);
-	p->health.webhook = p->webhook;
-	p->health.webhook_server = p->webhook_server;
-	p->health.certs = p->certs;
+	p->parts.webhook = p->webhook;
+	p->parts.webhook_server = p->webhook_server;
+	p->parts.certs = p->certs;
 	return p->webhook_server ? 0 : error_wrap(err, "--webhook-bind-address");
 }
 
@@ -194,30 +325,85 @@ static void raise_descriptor_limit(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* client-go's: the host's name, which in a cluster is the Pod's, and a UUID, as two processes may share a host. */
+static void name_yourself(struct program *p)
+{
+	unsigned char id[16] = { 0 };
+	size_t used;
+
+	if (gethostname(p->host, sizeof(p->host) - 1) < 0 || !p->host[0])
+		snprintf(p->host, sizeof(p->host), "tollgate");
+	if (getrandom(id, sizeof(id), 0) != sizeof(id))
+		abort(); /* never for so few bytes, says getrandom(2) */
+	id[6] = (unsigned char)((id[6] & 0x0f) | 0x40); /* RFC 9562: version 4, random */
+	id[8] = (unsigned char)((id[8] & 0x3f) | 0x80);
+	used = (size_t)snprintf(p->identity, sizeof(p->identity), "%s_", p->host);
+	for (size_t i = 0; i < sizeof(id); i++)
+		used += (size_t)snprintf(p->identity + used, sizeof(p->identity) - used, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
+					 id[i]);
+}
+
+/* Who writes, and who tells. */
+static int prepare_leading(struct program *p, struct error *err)
+{
+	const struct options *o = &p->options;
+
+	p->writers = p->port;
+	if (o->leader_elect) {
+		p->elector = elector_new(&(struct elector_config){ .port = &p->port,
+								   .log = &p->log,
+								   .ns = o->leader_elect_namespace ? o->leader_elect_namespace : own_namespace(p),
+								   .name = o->leader_elect_id,
+								   .identity = p->identity,
+								   .lease_ms = o->leader_elect_lease_duration_s * 1000,
+								   .renew_ms = o->leader_elect_renew_deadline_s * 1000,
+								   .retry_ms = o->leader_elect_retry_period_s * 1000 },
+					 err);
+		if (!p->elector)
+			return -1;
+		p->writers = elector_port(p->elector);
+	}
+	p->recorder = recorder_new(&(struct recorder_config){ .port = &p->writers, .log = &p->log, .instance = p->identity });
+	return 0;
+}
+
 static int start(struct program *p, struct error *err)
 {
-	char agent[128];
+	char agent[128 + sizeof(p->identity)];
 	const struct options *o = &p->options;
 
 	if (cluster_config_load(&p->cluster, o->kubeconfig, o->context, err) < 0)
 		return -1;
 	p->settings = (struct settings){ .rebind = o->rebind, .sandbox = o->sandbox, .project_label = o->project_label };
 	p->loop = loop_new();
-	snprintf(agent, sizeof(agent), "tollgate/%s", TOLLGATE_VERSION);
-	p->http = http_new(p->loop, &p->cluster, agent, err);
+	name_yourself(p);
+	/* With the identity: the API server's audit log then tells one replica's requests from another's. */
+	snprintf(agent, sizeof(agent), "tollgate/%s (%s)", TOLLGATE_VERSION, p->identity);
+	p->http = http_new(p->loop, &p->cluster, &p->log, agent, err);
 	if (!p->http)
 		return -1;
 	p->port = http_port(p->http);
+	if (prepare_leading(p, err) < 0)
+		return -1;
 	manager_init(&p->manager, &(struct manager_config){
-					  .port = &p->port,
+					  .port = &p->writers,
+					  .leads = leads,
+					  .leads_context = p,
+					  .recorder = p->recorder,
+					  .qps = o->kube_api_qps,
+					  .burst = o->kube_api_burst,
 					  .settings = &p->settings,
 					  .log = &p->log,
 					  .ns = o->ns,
 					  .source = p->cluster.server,
+					  .watch_idle_timeout_ms = o->watch_idle_timeout_s * 1000,
 					  .max_concurrent_writes = (unsigned)o->max_concurrent_writes,
 					  .cache_sync_timeout_ms = o->cache_sync_timeout_s * 1000,
 				  });
-	p->health = (struct health){ .manager = &p->manager, .http = p->http };
+	queue_measure(p->manager.queue, stopwatch_ns);
+	p->parts = (struct parts){ .log = &p->log, .version = TOLLGATE_VERSION, .identity = p->identity, .loop = p->loop, .http = p->http,
+				   .manager = &p->manager, .elector = p->elector, .recorder = p->recorder,
+				   .stale_ms = 2 * 1000 * o->watch_idle_timeout_s };
 	return prepare_webhook(p, err);
 }
 
@@ -229,9 +415,7 @@ static int run(struct program *p)
 		log_error(&p->log, "cannot start", "error", err.message);
 		return EXIT_USAGE;
 	}
-	if (open_server(p, "--health-probe-bind-address", p->options.health_probe_bind_address, health_handle, &p->health_server, &err) < 0 ||
-	    open_server(p, "--metrics-bind-address", p->options.metrics_bind_address, metrics_handle, &p->metrics_server, &err) < 0 ||
-	    open_webhook(p, &err) < 0) {
+	if (open_health(p, &err) < 0 || open_metrics(p, &err) < 0 || open_webhook(p, &err) < 0) {
 		log_error(&p->log, "cannot serve", "error", err.message);
 		return EXIT_FAILURE;
 	}
@@ -240,9 +424,7 @@ static int run(struct program *p)
 	loop_on_signal(p->loop, SIGTERM, on_signal, p);
 	signal(SIGPIPE, SIG_IGN);
 	raise_descriptor_limit();
-	log_info(&p->log, "starting", "version", TOLLGATE_VERSION, "server", p->cluster.server, "configuration", p->cluster.source);
-	if (p->options.leader_elect)
-		log_warn(&p->log, "--leader-elect is accepted but not in this version: run one replica");
+	log_info(&p->log, "starting", "version", TOLLGATE_VERSION, "identity", p->identity, "server", p->cluster.server, "configuration", p->cluster.source);
 	manager_start(&p->manager);
 	loop_run(p->loop);
 	log_info(&p->log, "stopped");
@@ -253,10 +435,14 @@ static void stop(struct program *p)
 {
 	server_free(p->webhook_server); /* first, as it drops what is under way */
 	webhook_free(p->webhook);
+	server_free(p->metrics_server); /* likewise */
+	reviewer_free(p->reviewer);
+	selfsigned_free(p->metrics_certs);
 	certkeeper_free(p->certs);
 	if (p->manager.cache)
 		manager_close(&p->manager);
-	server_free(p->metrics_server);
+	recorder_free(p->recorder);
+	elector_free(p->elector);
 	server_free(p->health_server);
 	http_free(p->http);
 	loop_free(p->loop);

@@ -18,17 +18,17 @@
 #define TOLLGATE_VERSION "dev"
 #endif
 
-enum { WRITES_MAX = 256, TIMEOUT_MAX_S = 24 * 60 * 60, LIFETIME_MIN_S = 30, LIFETIME_MAX_S = 87600 * 60 * 60, SHOWN_MAX = 64 };
+enum { WRITES_MAX = 256, RATE_MAX = 100000, TIMEOUT_MAX_S = 24 * 60 * 60, LIFETIME_MIN_S = 30, LIFETIME_MAX_S = 87600 * 60 * 60, SHOWN_MAX = 64 };
 
 /* Sets a member from text. NULL, or what the text should have been, to be read after "is not". */
 typedef const char *setter(void *member, const char *text);
 
-static setter set_text, set_namespace, set_address, set_writes, set_level, set_format, set_label, set_switch, set_rebind,
-	set_seconds, set_lifetime, set_url;
+static setter set_text, set_namespace, set_name, set_address, set_writes, set_rate, set_level, set_format, set_label, set_switch,
+	set_rebind, set_secure, set_seconds, set_lifetime, set_url;
 
 /* FLAG(name, argument, setter, member, default, help). No default: empty, or decided in set_defaults. --help puts the default
- * after a help that does not speak of it. */
-#define FLAGS(FLAG)                                                                                                                \
+ * after a help that does not speak of it. RARE: what few set is for --help-all. */
+#define FLAGS(FLAG, RARE)                                                                                                                \
 	FLAG("kubeconfig", " FILE", set_text, kubeconfig, NULL, "else $KUBECONFIG, the Pod's, ~/.kube/config")                     \
 	FLAG("context", " NAME", set_text, context, NULL, "context of the kubeconfig")                                             \
 	FLAG("namespace", " NAME", set_namespace, ns, NULL, "watch only this one (default: all)")                                  \
@@ -41,29 +41,41 @@ static setter set_text, set_namespace, set_address, set_writes, set_level, set_f
 	FLAG("project-label", " KEY", set_label, project_label, NULL, "(" PROJECT_LABEL_DEFAULT ")")                             \
 	FLAG("enable-sandbox-provider", "[=BOOL]", set_switch, sandbox, "false", "pretend to charge, for demos")                   \
 	FLAG("rebind", " POLICY", set_rebind, rebind, "Supersede", "Supersede (default) or Reject, if bound")                      \
-	FLAG("leader-elect", "[=BOOL]", set_switch, leader_elect, "false", "accepted, without effect yet")                         \
+	FLAG("leader-elect", "[=BOOL]", set_switch, leader_elect, "false", "one of several decides")                       \
 	FLAG("cache-sync-timeout", " TIME", set_seconds, cache_sync_timeout_s, "2m", "exit if not synced by then")                          \
 	FLAG("webhook-bind-address", " ADDR", set_address, webhook_bind_address, "0", "admission by TLS, 0 = off")                 \
 	FLAG("webhook-cert-dir", " DIR", set_text, webhook_cert_dir, NULL, "with tls.crt and tls.key; else own ones")              \
 	FLAG("webhook-cert-lifetime", " TIME", set_lifetime, webhook_cert_lifetime_s, "2160h", "of its own certificates")          \
-	FLAG("webhook-url", " URL", set_url, webhook_url, NULL, "in place of its Service: outside a cluster")
+	FLAG("webhook-url", " URL", set_url, webhook_url, NULL, "in place of its Service: outside a cluster")                      \
+	RARE("leader-elect-namespace", " NAME", set_namespace, leader_elect_namespace, NULL, "where the Lease is (default: its own)") \
+	RARE("leader-elect-id", " NAME", set_name, leader_elect_id, "tollgate", "name of the Lease")                               \
+	RARE("leader-elect-lease-duration", " T", set_seconds, leader_elect_lease_duration_s, "15s", "others wait so long")     \
+	RARE("leader-elect-renew-deadline", " T", set_seconds, leader_elect_renew_deadline_s, "10s", "then a leader stops")     \
+	RARE("leader-elect-retry-period", " T", set_seconds, leader_elect_retry_period_s, "2s", "between renewals")             \
+	RARE("metrics-secure", "=BOOL|auto", set_secure, metrics_secure, "auto", "TLS, unless on loopback")          \
+	RARE("watch-idle-timeout", " TIME", set_seconds, watch_idle_timeout_s, "150s", "a silent watch is dead then")              \
+	RARE("kube-api-qps", " N", set_rate, kube_api_qps, "0", "writes a second, 0 = unlimited")                        \
+	RARE("kube-api-burst", " N", set_rate, kube_api_burst, "10", "writes at once beyond that")
 
 struct flag {
 	const char *name, *argument; /* the argument with what joins it to the name */
 	setter *set;
 	size_t member;
 	const char *preset, *help;
+	bool rare;
 };
 
 static const struct flag flags[] = {
-#define FLAG(name, argument, set, member, preset, help) { name, argument, set, offsetof(struct options, member), preset, help },
-	FLAGS(FLAG)
+#define FLAG(name, argument, set, member, preset, help) { name, argument, set, offsetof(struct options, member), preset, help, false },
+#define RARE(name, argument, set, member, preset, help) { name, argument, set, offsetof(struct options, member), preset, help, true },
+	FLAGS(FLAG, RARE)
+#undef RARE
 #undef FLAG
 };
 
-enum { N_FLAGS = sizeof(flags) / sizeof(flags[0]), HELP = N_FLAGS, VERSION, N_ALL, FIRST_VALUE = 256 };
+enum { N_FLAGS = sizeof(flags) / sizeof(flags[0]), HELP = N_FLAGS, HELP_ALL, VERSION, N_ALL, FIRST_VALUE = 256 };
 
-static const char *const more_names[] = { "help", "version" };
+static const char *const more_names[] = { "help", "help-all", "version" };
 
 static const char *name_of(int flag)
 {
@@ -127,6 +139,11 @@ static const char *set_namespace(void *member, const char *text)
 	return set_text(member, text);
 }
 
+static const char *set_name(void *member, const char *text)
+{
+	return is_dns_label(text, strlen(text)) ? set_text(member, text) : "a name of lower-case letters, digits and dashes";
+}
+
 static const char *set_label(void *member, const char *text)
 {
 	return is_label_key(text) ? set_text(member, text) : "a label key such as example.com/project";
@@ -163,6 +180,16 @@ static const char *set_writes(void *member, const char *text)
 
 	if (number < 1 || *text != '\0')
 		return "a number from 1 to 256";
+	*(long *)member = number;
+	return NULL;
+}
+
+static const char *set_rate(void *member, const char *text)
+{
+	long number = take_number(&text, RATE_MAX);
+
+	if (number < 0 || *text != '\0')
+		return "a number from 0 to 100000";
 	*(long *)member = number;
 	return NULL;
 }
@@ -221,6 +248,19 @@ static const char *set_switch(void *member, const char *text)
 		return "true or false";
 	*(bool *)member = *text == 't';
 	return NULL;
+}
+
+static const char *set_secure(void *member, const char *text)
+{
+	static const char *const words[] = { [SECURE_AUTO] = "auto", [SECURE_ALWAYS] = "true", [SECURE_NEVER] = "false" };
+
+	for (int i = SECURE_AUTO; i <= SECURE_NEVER; i++) {
+		if (strcmp(text, words[i]) == 0) {
+			*(enum secure *)member = (enum secure)i;
+			return NULL;
+		}
+	}
+	return "auto, true or false";
 }
 
 static const char *set_level(void *member, const char *text)
@@ -369,7 +409,7 @@ static int set_from_file(struct options *options, const struct yamldoc *doc, con
 	if (value->type != YAMLNODE_SCALAR)
 		return yamldoc_fail(doc, value, err, "%s: a value is wanted, not %s", flag->name, shapes[value->type]);
 	/* YAML has types: a number or a boolean in quotes is a text, and true without them is none. */
-	bool is_text = flag->set != set_switch && flag->set != set_writes;
+	bool is_text = flag->set != set_switch && flag->set != set_writes && flag->set != set_rate && flag->set != set_secure;
 	bool truth = strcmp(value->text, "true") == 0 || strcmp(value->text, "false") == 0;
 	struct shown text = shown(value->text, strlen(value->text));
 
@@ -402,11 +442,13 @@ static int read_file(struct options *options, const char *path, struct error *er
 
 /* --- the command line --- */
 
-static void print_help(FILE *out)
+static void print_flags(FILE *out, bool rare)
 {
-	fputs("Usage: tollgate [FLAG]...  Decides who pays for each project, and may it deploy.\n\n", out);
 	for (int i = 0; i < N_FLAGS; i++) {
 		const struct flag *flag = &flags[i];
+
+		if (flag->rare != rare)
+			continue;
 		bool told = flag->preset == NULL || strstr(flag->help, "default") != NULL;
 		bool fits = told || strlen(flag->help) + strlen(" (default )") + strlen(flag->preset) <= 44;
 
@@ -415,7 +457,15 @@ static void print_help(FILE *out)
 			fprintf(out, "%s(default %s)", fits ? " " : "\n      ", flag->preset);
 		fputc('\n', out);
 	}
-	fputs("  --help, --version\n"
+}
+
+static void print_help(FILE *out, bool all)
+{
+	fputs("Usage: tollgate [FLAG]...  Decides who pays for each project, and may it deploy.\n\n", out);
+	print_flags(out, false);
+	if (all)
+		print_flags(out, true);
+	fputs("  --help, --help-all, --version\n"
 	      "Exit codes: 0 told to stop, 1 failed while running or stopped twice,\n"
 	      "2 wrong flag, settings or kubeconfig.\n",
 	      out);
@@ -492,6 +542,11 @@ static int check_together(const struct options *options, struct error *err)
 
 	if (idle != NULL && strcmp(options->webhook_bind_address, "0") == 0)
 		return error_set(err, ERROR_INVALID, "flag --%s needs --webhook-bind-address, such as :9443", idle);
+	/* client-go's rule; renewals are up to a fifth late. */
+	if (options->leader_elect_lease_duration_s <= options->leader_elect_renew_deadline_s ||
+	    5 * options->leader_elect_renew_deadline_s <= 6 * options->leader_elect_retry_period_s)
+		return error_set(err, ERROR_INVALID, "flag --leader-elect-renew-deadline must be less than --leader-elect-lease-duration, and more "
+						     "than 1.2 times --leader-elect-retry-period");
 	if (options->webhook_cert_dir != NULL && options->webhook_url != NULL)
 		return error_set(err, ERROR_INVALID, "flag --webhook-url goes with certificates of Tollgate's own, not with --webhook-cert-dir: "
 						     "there the webhook configurations are yours to write");
@@ -506,8 +561,8 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 	set_defaults(options);
 	enum options_result result = parse_line(options, argc, argv, given, &print, err);
 
-	if (print == HELP)
-		print_help(out);
+	if (print == HELP || print == HELP_ALL)
+		print_help(out, print == HELP_ALL);
 	else if (print == VERSION)
 		fprintf(out, "tollgate %s\n", TOLLGATE_VERSION);
 	if (result != OPTIONS_RUN)
@@ -532,5 +587,7 @@ void options_close(struct options *options)
 	free(options->webhook_bind_address);
 	free(options->webhook_cert_dir);
 	free(options->webhook_url);
+	free(options->leader_elect_namespace);
+	free(options->leader_elect_id);
 	*options = (struct options){ 0 };
 }

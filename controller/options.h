@@ -12,6 +12,9 @@
 #include "log.h"
 #include "settings.h"
 
+/* TLS, and only who may GET /metrics: AUTO = everywhere but on loopback. */
+enum secure { SECURE_AUTO = 0, SECURE_ALWAYS, SECURE_NEVER };
+
 struct options {
 	char *kubeconfig, *context;
 	char *ns;                    /* --namespace: watch only this one; NULL = all */
@@ -25,6 +28,12 @@ struct options {
 	bool sandbox;
 	enum rebind rebind;
 	bool leader_elect;
+	char *leader_elect_namespace; /* NULL = Tollgate's own */
+	char *leader_elect_id;        /* the Lease's name */
+	long leader_elect_lease_duration_s, leader_elect_renew_deadline_s, leader_elect_retry_period_s;
+	long kube_api_qps, kube_api_burst; /* requests about objects; qps 0 = no limit of our own */
+	enum secure metrics_secure;
+	long watch_idle_timeout_s;   /* a stream that is silent for longer is dead */
 	long cache_sync_timeout_s;
 	char *webhook_bind_address;  /* ":9443"; "0" = off */
 	char *webhook_cert_dir;      /* NULL = certificates of its own, in a Secret */

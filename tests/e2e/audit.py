@@ -2,14 +2,19 @@
 
 import json
 import time
+from collections import namedtuple
 
 USER = "system:serviceaccount:tollgate-system:tollgate"
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
 
 
-def requests(plane, offset=0):
-    """[(verb, resource, name, code)] of tollgate since a byte offset; resource with its subresource."""
-    found = []
+Request = namedtuple("Request", "received agent verb resource name code")
+# What an election is about, and questions that are asked by POST, are no writes of a leader.
+NO_WRITES = {"leases", "tokenreviews", "subjectaccessreviews"}
+
+
+def _read(plane, offset):
+    """Requests of tollgate since a byte offset; resource with its subresource. `received` is RFC 3339 with microseconds, so it sorts."""
     with open(plane.dir / "audit.log", "rb") as log:
         log.seek(offset)
         for line in log:
@@ -20,9 +25,18 @@ def requests(plane, offset=0):
             if event["user"]["username"] != USER or not what:
                 continue
             resource = what["resource"] + (f"/{what['subresource']}" if "subresource" in what else "")
-            found.append((event["verb"], resource, f"{what.get('namespace', '')}/{what.get('name', '')}",
-                          event.get("responseStatus", {}).get("code")))
-    return found
+            yield Request(event["requestReceivedTimestamp"], event.get("userAgent", ""), event["verb"], resource,
+                          f"{what.get('namespace', '')}/{what.get('name', '')}", event.get("responseStatus", {}).get("code"))
+
+
+def requests(plane, offset=0, agent=""):
+    """[(verb, resource, name, code)] of tollgate, or of the process that has this in its user agent."""
+    return [(one.verb, one.resource, one.name, one.code) for one in _read(plane, offset) if agent in one.agent]
+
+
+def writes(plane, offset=0):
+    """What only a leader may do, each with when it came and from which process."""
+    return [one for one in _read(plane, offset) if one.verb in WRITES and one.resource not in NO_WRITES]
 
 
 def granted(plane, kind, *where):
@@ -37,7 +51,8 @@ def size(plane):
 
 
 def writes_during(plane, seconds):
-    """The writes of the next seconds. This is a measurement: the one place where a test lets time pass."""
+    """The writes of the next seconds. This is a measurement: the one place where a test lets time pass. A series of events that ends
+    minutes later is no write of anybody's state."""
     offset = size(plane)
     time.sleep(seconds)
-    return [one for one in requests(plane, offset) if one[0] in WRITES]
+    return [one for one in requests(plane, offset) if one[0] in WRITES and one[:2] != ("patch", "events")]

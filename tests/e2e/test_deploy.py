@@ -40,7 +40,9 @@ def test_rights_have_no_wildcard(plane):
 
 @pytest.mark.parametrize("verb, what", [("get", "secrets"), ("create", "pods"), ("update", "namespaces"),
                                         ("patch", "paymentmethods"), ("delete", "billingaccounts"),
-                                        ("patch", "customresourcedefinitions"), ("patch", "validatingwebhookconfigurations")])
+                                        ("patch", "customresourcedefinitions"), ("patch", "validatingwebhookconfigurations"),
+                                        ("list", "serviceaccounts"), ("create", "serviceaccounts/token"),
+                                        ("impersonate", "users"), ("create", "localsubjectaccessreviews")])
 def test_service_account_may_not(plane, verb, what):
     assert not may(plane, verb, what, "-A")
 
@@ -73,15 +75,23 @@ def test_webhooks_are_for_our_group_alone_and_hold_no_certificate(plane):
     assert "data" not in secret and "stringData" not in secret
 
 
-def test_service_leads_to_the_port_that_tollgate_listens_on(plane):
+@pytest.mark.parametrize("name, port, flag", [("tollgate-webhook", 443, "webhook-bind-address"), ("tollgate-metrics", 8080, "metrics-bind-address")])
+def test_service_leads_to_the_port_that_tollgate_listens_on(plane, name, port, flag):
     built = list(yaml.safe_load_all(plane.kubectl("kustomize", BASE).stdout))
-    [service], [deployment] = ([one for one in built if one["kind"] == kind] for kind in ("Service", "Deployment"))
+    [service] = [one for one in built if one["kind"] == "Service" and one["metadata"]["name"] == name]
+    [deployment] = [one for one in built if one["kind"] == "Deployment"]
     pod = deployment["spec"]["template"]
     [container] = pod["spec"]["containers"]
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-    [port] = service["spec"]["ports"]
-    assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
-    assert f"--webhook-bind-address=:{ports[port['targetPort']]}" in container["args"]
+    [leads] = service["spec"]["ports"]
+    assert leads["port"] == port and service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+    assert f"--{flag}=:{ports[leads['targetPort']]}" in container["args"]
+
+
+def test_metrics_role_is_for_metrics_alone(plane):
+    [role] = [one for one in yaml.safe_load_all(plane.kubectl("kustomize", BASE).stdout)
+              if one["kind"] == "ClusterRole" and one["metadata"]["name"] == "tollgate-metrics-reader"]
+    assert role["rules"] == [{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}]
 
 
 def test_samples_make_a_project_that_may_deploy(c, plane):

@@ -5,8 +5,11 @@ import pytest
 
 import audit
 from client import settles, until
+from cluster import ACCOUNT, NAMESPACE
+from scrape import scrape
 
 pytestmark = pytest.mark.last
+FLAGS = ["--metrics-secure=true"]
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +41,7 @@ def test_restart_on_a_converged_cluster_writes_nothing(c, plane, tollgate):
     assert [one for one in wrote if project not in one[2]] == []
 
 
-def test_rights_are_those_it_uses(c, plane):
+def test_rights_are_those_it_uses(c, plane, tollgate):
     ns, project = c.namespace(), c.project()
     cls = c.unique("class")
     c.create("PaymentMethodClass", None, cls, {"provider": "manual"})
@@ -48,16 +51,22 @@ def test_rights_are_those_it_uses(c, plane):
     c.method(ns)
     binding = c.bound(ns, project)
     c.allowed(project)
+    for phase, reason in [("Suspended", "AccountSuspended"), ("Ready", "Allowed")] * 2:  # repeats, of which events are made into a series
+        c.patch_status("BillingAccount", ns, "main", phase=phase)
+        settles(lambda: c.verdict(project)[1], reason)
     c.delete("BillingAccountBinding", ns, binding)
     c.delete("BillingAccount", ns, "main")
     until(lambda: c.find("BillingAccount", ns, "main") is None)
     c.patch("Namespace", None, project, {"metadata": {"labels": None}})
     until(lambda: c.find("ProjectBilling", project, project) is None)
+    somebody = plane.kubectl("create", "token", ACCOUNT, "-n", NAMESPACE).stdout.strip()
+    assert scrape(tollgate.metrics_port, somebody).status == 403  # it had to ask who, and whether they may
 
     granted, admission = audit.granted(plane, "clusterrole")
     granted -= admission
     asked = audit.requests(plane)
-    assert {one for one in asked if one[3] == 403} == set()
+    # An event about what is in a namespace that goes is no longer taken.
+    assert {one for one in asked if one[3] == 403 and one[1] != "events"} == set()
     used = {(verb, resource) for verb, resource, *_ in asked}
     reads = {(verb, resource) for verb, resource in granted if verb == "get"}  # only after a doubtful write
     assert used - granted == set()
