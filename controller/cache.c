@@ -27,6 +27,10 @@ struct aside {
 	enum flight flight;
 	bool doubtful;
 	bool blurred; /* while FLYING: more happened than noted[] can tell */
+	bool behind;  /* while FLYING: `awaited`, of the request before, is still to come, and what comes before it is old news */
+	bool unseen;             /* what we hold came with an answer, and the watch has not shown it yet */
+	bool held_unseen;        /* that, when the request began, */
+	char held[VERSION_SIZE]; /* and the version */
 	unsigned n_noted;
 	char noted[NOTED_MAX][VERSION_SIZE]; /* versions that events brought while FLYING */
 	char awaited[VERSION_SIZE];
@@ -355,6 +359,10 @@ static bool is_news(struct cache *cache, struct entry *e, const char *version)
 
 	if (!a || a->flight == IN_STEP)
 		return true;
+	if (a->flight == FLYING && a->behind) {
+		a->unseen = a->held_unseen = a->behind = strcmp(a->awaited, version) != 0;
+		return false;
+	}
 	if (a->flight == FLYING) {
 		note(a, version);
 		return true;
@@ -362,6 +370,7 @@ static bool is_news(struct cache *cache, struct entry *e, const char *version)
 	if (strcmp(a->awaited, version) != 0)
 		return false; /* older than what we wrote and hold */
 	a->flight = IN_STEP;
+	a->unseen = false;
 	cache->awaiting--;
 	return false; /* it is what we hold */
 }
@@ -387,15 +396,21 @@ void cache_put(struct cache *cache, enum kind_id kind, void *record)
 		e->aside->blurred = true; /* a list skips versions, so ours may be older than what it brings */
 	if (old && strcmp(old->resource_version, new->resource_version) == 0) {
 		is_news(cache, e, new->resource_version); /* a list or a replayed event repeats what we hold */
+		if (e->aside)
+			e->aside->unseen = false;
 		record_free(cache->codec, kinds[kind].resource, record);
 	} else if (!is_news(cache, e, new->resource_version)) {
 		/* A list may be older than our write, or newer: then the awaited event never comes. */
 		if (store->listing && strlen(new->resource_version) < VERSION_SIZE)
 			memcpy(e->aside->listed, new->resource_version, strlen(new->resource_version) + 1);
-		if (store->listing || e->aside->n_dropped++ == DROPPED_MAX)
+		if (e->aside->flight == FLYING)
+			e->aside->behind &= !store->listing;
+		else if (store->listing || e->aside->n_dropped++ == DROPPED_MAX)
 			mark_doubtful(cache, kind, e);
 		record_free(cache->codec, kinds[kind].resource, record);
 	} else {
+		if (e->aside)
+			e->aside->unseen = false;
 		set_object(cache, kind, e, record);
 	}
 	tidy(cache, kind, e);
@@ -408,6 +423,7 @@ static void remove_object(struct cache *cache, enum kind_id kind, struct entry *
 		cache->awaiting--;
 	} else if (e->aside && e->aside->flight == FLYING) {
 		e->aside->blurred = true;
+		e->aside->behind = false;
 	}
 	if (e->object)
 		swap(cache, kind, e, NULL);
@@ -456,7 +472,7 @@ void cache_list_end(struct cache *cache, enum kind_id kind)
 			if (e->mark == store->mark || !e->object)
 				continue;
 			if (e->aside && e->aside->flight == FLYING)
-				e->aside->blurred = true;
+				e->aside->blurred = true, e->aside->behind = false;
 			else if (e->aside && e->aside->flight == AWAITING)
 				mark_doubtful(cache, kind, e);
 			else
@@ -467,10 +483,16 @@ void cache_list_end(struct cache *cache, enum kind_id kind)
 
 void cache_write_begin(struct cache *cache, struct key key)
 {
-	struct aside *a = aside_of(find_or_add(cache, key));
+	struct entry *e = find_or_add(cache, key);
+	struct aside *a = aside_of(e);
+	const struct object *held = e->object;
 
-	if (a->flight == AWAITING)
-		cache->awaiting--; /* the answer will name a newer version to await */
+	a->held_unseen = a->unseen;
+	a->held[0] = '\0';
+	if (held && strlen(held->resource_version) < VERSION_SIZE)
+		memcpy(a->held, held->resource_version, strlen(held->resource_version) + 1);
+	a->behind = a->flight == AWAITING;
+	cache->awaiting -= a->behind; /* the answer may name a newer version to await */
 	a->flight = FLYING;
 	a->n_noted = 0;
 	a->blurred = a->doubtful = false;
@@ -484,47 +506,76 @@ static bool was_noted(const struct aside *a, const char *version)
 	return false;
 }
 
+static void await(struct cache *cache, struct aside *a, const char *version)
+{
+	memmove(a->awaited, version, strlen(version) + 1);
+	a->flight = AWAITING;
+	a->unseen = true;
+	a->n_dropped = 0;
+	cache->awaiting++;
+}
+
+/* The request has ended; what was awaited before it still is. */
+static void land(struct cache *cache, struct aside *a)
+{
+	a->flight = IN_STEP;
+	if (a->behind)
+		await(cache, a, a->awaited);
+}
+
+static void take_answer(struct cache *cache, enum kind_id kind, struct entry *e, void *record)
+{
+	struct aside *a = e->aside;
+	const struct object *new = record;
+
+	cache->awaiting -= a->flight == AWAITING;
+	a->flight = IN_STEP;
+	if (strcmp(a->listed, new->resource_version) != 0)
+		await(cache, a, new->resource_version);
+	a->listed[0] = '\0';
+	set_object(cache, kind, e, record);
+}
+
 bool cache_write_end(struct cache *cache, struct key key, void *record)
 {
 	struct entry *e = find(&cache->view, key.kind, key.ns, key.name);
 	struct aside *a = e->aside;
 	const struct object *new = record, *old = e->object;
+	bool changed = true;
 
-	a->flight = IN_STEP;
+	land(cache, a);
 	if (!record) {
+		if (a->blurred && e->object)
+			mark_doubtful(cache, key.kind, e);
 		tidy(cache, key.kind, e);
 		return true;
 	}
-	if (old && strcmp(old->resource_version, new->resource_version) == 0 && !was_noted(a, new->resource_version)) {
-		record_free(cache->codec, kinds[key.kind].resource, record);
-		tidy(cache, key.kind, e);
-		return false;
-	}
-	if (was_noted(a, new->resource_version)) {
-		/* The watch was faster: what we hold is this version or a newer one. */
-		record_free(cache->codec, kinds[key.kind].resource, record);
-	} else if (a->blurred || strlen(new->resource_version) >= VERSION_SIZE) {
-		record_free(cache->codec, kinds[key.kind].resource, record);
+	if (a->blurred || strlen(new->resource_version) >= VERSION_SIZE) {
 		mark_doubtful(cache, key.kind, e);
+	} else if (was_noted(a, new->resource_version)) {
+		/* The watch was faster: what we hold is this version or a newer one. */
+	} else if (old && strcmp(old->resource_version, new->resource_version) == 0) {
+		if (a->unseen && a->flight == IN_STEP) /* a list made us ask, and it was older: the stream comes to this version yet */
+			await(cache, a, new->resource_version);
+		changed = false;
+	} else if ((strcmp(a->held, new->resource_version) == 0 && !a->held_unseen) ||
+		   (strcmp(a->listed, new->resource_version) == 0 && a->n_noted)) {
+		/* A read that was overtaken: the watch has brought something newer than what we had, or than what the list named. */
 	} else {
-		if (strcmp(a->listed, new->resource_version) != 0) {
-			memcpy(a->awaited, new->resource_version, strlen(new->resource_version) + 1);
-			a->flight = AWAITING;
-			a->n_dropped = 0;
-			cache->awaiting++;
-		}
-		a->listed[0] = '\0';
-		set_object(cache, key.kind, e, record);
+		take_answer(cache, key.kind, e, record);
+		record = NULL;
 	}
+	if (record)
+		record_free(cache->codec, kinds[key.kind].resource, record);
 	tidy(cache, key.kind, e);
-	return true;
+	return changed;
 }
 
 void cache_write_lost(struct cache *cache, struct key key)
 {
 	struct entry *e = find(&cache->view, key.kind, key.ns, key.name);
 
-	e->aside->flight = IN_STEP;
+	land(cache, e->aside);
 	e->aside->doubtful = true; /* the caller knows, and will come back after its back-off */
 }
 
@@ -536,6 +587,8 @@ void cache_read_missing(struct cache *cache, struct key key)
 	e->aside->flight = IN_STEP;
 	if (quiet)
 		remove_object(cache, key.kind, e);
+	else if (e->aside->blurred)
+		mark_doubtful(cache, key.kind, e);
 	else /* it came back while we asked, and the watch told us */
 		tidy(cache, key.kind, e);
 }

@@ -10,6 +10,7 @@
  *          │ FLYING: events apply,    │ AWAITING X: events of the key are older   │ in step again
  *          │ their versions are noted │ than X, and dropped                       │
  *                                     └─ X was among the noted ones: nothing to await, events were newer
+ * A request that begins while X is still awaited goes on awaiting it meanwhile, and afterwards unless its answer is newer.
  * Where a relist or too many events blur that, the key is marked doubtful: read it at the server before deciding on it.
  */
 #ifndef TOLLGATE_CACHE_H

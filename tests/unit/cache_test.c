@@ -444,6 +444,117 @@ static void an_object_that_came_back_while_we_asked_is_kept(void **state)
 	key_drop(w, b);
 }
 
+static void the_next_request_does_not_forget_what_is_awaited(void **state)
+{
+	struct world *w = *state;
+	struct key b = key_take(w, "b");
+
+	put(w, "b", "u1", "1");
+	cache_write_begin(w->cache, b);
+	cache_write_end(w->cache, b, binding(w, "b", "u1", "7", "shop"));
+	cache_write_begin(w->cache, b);
+	put(w, "b", "u1", "3");
+	assert_string_equal(version(w, b), "7");
+	cache_write_end(w->cache, b, NULL); /* refused */
+	put(w, "b", "u1", "4");
+	cache_write_begin(w->cache, b);
+	cache_write_lost(w->cache, b);
+	put(w, "b", "u1", "5");
+	cache_write_begin(w->cache, b);
+	assert_false(cache_write_end(w->cache, b, binding(w, "b", "u1", "7", "shop"))); /* read */
+	put(w, "b", "u1", "6");
+	assert_string_equal(version(w, b), "7");
+	cache_write_begin(w->cache, b);
+	put(w, "b", "u1", "7");
+	put(w, "b", "u1", "9");
+	assert_string_equal(version(w, b), "9"); /* seen at last: what follows is newer */
+	cache_write_end(w->cache, b, binding(w, "b", "u1", "7", "shop"));
+	assert_string_equal(version(w, b), "9");
+	expect(w, "+b@1 ~b@7 ~b@9 ");
+	key_drop(w, b);
+}
+
+static void a_read_that_was_overtaken_is_not_believed(void **state)
+{
+	struct world *w = *state;
+	struct key b = key_take(w, "b");
+
+	put(w, "b", "u1", "1");
+	cache_write_begin(w->cache, b);
+	put(w, "b", "u1", "2");
+	cache_write_end(w->cache, b, binding(w, "b", "u1", "1", "shop"));
+	assert_string_equal(version(w, b), "2");
+	put(w, "b", "u1", "3"); /* nothing is awaited */
+	expect(w, "+b@1 ~b@2 ~b@3 ");
+	key_drop(w, b);
+}
+
+static void a_read_of_what_a_list_named_is_overtaken_by_any_event(void **state)
+{
+	struct world *w = *state;
+	struct key b = key_take(w, "b");
+
+	cache_write_begin(w->cache, b);
+	cache_write_end(w->cache, b, binding(w, "b", "u1", "4", "shop"));
+	cache_write_begin(w->cache, b);
+	cache_list_begin(w->cache, KIND_BINDING);
+	put(w, "b", "u1", "7");
+	cache_list_end(w->cache, KIND_BINDING);
+	cache_write_end(w->cache, b, binding(w, "b", "u1", "7", "shop"));
+	assert_true(cache_is_doubtful(w->cache, b));
+	cache_write_begin(w->cache, b);
+	put(w, "b", "u1", "8");
+	cache_write_end(w->cache, b, binding(w, "b", "u1", "7", "shop"));
+	assert_string_equal(version(w, b), "8");
+	put(w, "b", "u1", "9");
+	assert_string_equal(version(w, b), "9");
+	key_drop(w, b);
+}
+
+static void a_list_without_an_object_under_way_is_doubtful(void **state)
+{
+	struct world *w = *state;
+	struct key b = key_take(w, "b");
+
+	put(w, "b", "u1", "1");
+	cache_write_begin(w->cache, b);
+	put(w, "b", "u1", "2");
+	cache_list_begin(w->cache, KIND_BINDING);
+	cache_list_end(w->cache, KIND_BINDING);
+	cache_write_end(w->cache, b, binding(w, "b", "u1", "2", "shop"));
+	assert_true(cache_is_doubtful(w->cache, b));
+	cache_write_begin(w->cache, b);
+	cache_list_begin(w->cache, KIND_BINDING);
+	cache_list_end(w->cache, KIND_BINDING);
+	cache_write_end(w->cache, b, NULL);
+	assert_true(cache_is_doubtful(w->cache, b));
+	cache_write_begin(w->cache, b);
+	cache_read_missing(w->cache, b);
+	assert_string_equal(version(w, b), "none");
+	key_drop(w, b);
+}
+
+static void a_list_older_than_a_write_does_not_end_the_wait(void **state)
+{
+	struct world *w = *state;
+	struct key b = key_take(w, "b");
+
+	cache_write_begin(w->cache, b);
+	cache_write_end(w->cache, b, binding(w, "b", "u1", "4", "shop"));
+	cache_list_begin(w->cache, KIND_BINDING);
+	cache_list_end(w->cache, KIND_BINDING);
+	assert_true(cache_is_doubtful(w->cache, b));
+	cache_write_begin(w->cache, b);
+	put(w, "b", "u1", "2");
+	cache_write_end(w->cache, b, binding(w, "b", "u1", "4", "shop"));
+	put(w, "b", "u1", "3");
+	assert_string_equal(version(w, b), "4");
+	put(w, "b", "u1", "4");
+	put(w, "b", "u1", "5");
+	assert_string_equal(version(w, b), "5");
+	key_drop(w, b);
+}
+
 static size_t indexed(struct world *w, unsigned index, const char *scope, const char *value)
 {
 	atom_t s = scope ? atom_of(w->atoms, scope) : NULL, v = atom_of(w->atoms, value);
@@ -604,6 +715,11 @@ int main(void)
 		CASE(more_events_than_can_be_noted_blur_the_answer),
 		CASE(a_lost_answer_is_doubtful_without_a_word),
 		CASE(an_object_that_came_back_while_we_asked_is_kept),
+		CASE(the_next_request_does_not_forget_what_is_awaited),
+		CASE(a_read_that_was_overtaken_is_not_believed),
+		CASE(a_read_of_what_a_list_named_is_overtaken_by_any_event),
+		CASE(a_list_without_an_object_under_way_is_doubtful),
+		CASE(a_list_older_than_a_write_does_not_end_the_wait),
 		CASE(indexes_follow_adds_updates_and_deletes),
 		CASE(the_census_is_a_recount_after_any_history),
 	};
