@@ -249,7 +249,8 @@ struct outcome invoice_reconcile(const struct invoice_inputs *in, struct arena *
 		.effects = effects.items,
 		.n_effects = effects.n,
 		.owner = owner_wanted(&self->meta, &self->owners, in->account, arena),
-		.wake_at = phase == INVOICE_OPEN ? self->status.due_date : 0,
+		/* Also of one that its writer called PastDue too soon: since when it is, the message says only then. */
+		.wake_at = phase == INVOICE_OPEN || (phase == INVOICE_PAST_DUE && self->status.due_date > in->now) ? self->status.due_date : 0,
 	};
 }
 
