@@ -10,6 +10,8 @@
 #include "transition.h"
 #include "wake.h"
 
+enum { HOMELESS_MS = 10000 };
+
 static const struct effect create = { .type = EFFECT_CREATE }, remove_it = { .type = EFFECT_DELETE };
 
 static bool is_lower_alnum(char c)
@@ -110,6 +112,9 @@ static struct outcome judge(const struct projectbilling_inputs *in, struct arena
 
 struct outcome projectbilling_reconcile(const struct projectbilling_inputs *in, struct arena *arena)
 {
+	/* It goes with its namespace; or that one is made anew, perhaps for another project, and nothing but time tells that it had none meanwhile. */
+	if (!in->namespace && in->self)
+		return (struct outcome){ .wake_at = in->now + HOMELESS_MS };
 	/* A namespace that goes takes its ProjectBilling with it, and lets nothing be created any more. */
 	if (!in->namespace || in->namespace->meta.deleted || (in->self && in->self->meta.deleted))
 		return (struct outcome){ 0 };

@@ -55,6 +55,21 @@ static void one_in_each_namespace_of_a_project_and_none_elsewhere(void **state)
 	}
 }
 
+/* Its namespace may be made anew for another project before anybody hears of it: so it is looked at again, unless it goes too. */
+static void without_its_namespace_it_looks_again(void **state)
+{
+	struct projectbilling self = { .meta = named("web-ns", "web") };
+	struct projectbilling_inputs in = { .now = NOW, .project = word("web"), .self = &self };
+	struct outcome outcome = projectbilling_reconcile(&in, &test_arena);
+
+	(void)state;
+	assert_int_equal(outcome.wake_at, NOW + 10 * SECOND);
+	assert_int_equal(outcome.n_effects, 0);
+	assert_null(outcome.status);
+	in.self = NULL;
+	assert_int_equal(projectbilling_reconcile(&in, &test_arena).wake_at, 0);
+}
+
 /* ---- what does it say? ---- */
 
 struct row {
@@ -292,6 +307,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_in_each_namespace_of_a_project_and_none_elsewhere),
+		cmocka_unit_test(without_its_namespace_it_looks_again),
 		cmocka_unit_test(it_says_who_pays_and_why_not_and_then_rests),
 		cmocka_unit_test(the_story_of_a_project),
 		cmocka_unit_test(it_follows_its_namespaces_label_and_comes_back_when_deleted),
