@@ -187,8 +187,10 @@ static void list_answered(struct informer *inf)
 	struct wire_list page = inf->page;
 
 	inf->page = (struct wire_list){ 0 };
-	if (!page.continue_token)
+	if (!page.continue_token) {
 		cache_list_end(inf->cache, inf->kind);
+		inf->listed = true;
+	}
 	step(inf, &(struct watch_event){
 			  .type = WATCH_PAGE, .resource_version = page.resource_version, .continue_token = page.continue_token });
 	free(page.continue_token);
@@ -294,6 +296,20 @@ void informer_tick(struct informer *inf)
 void informer_hurry(struct informer *inf)
 {
 	watch_hurry(&inf->watch, inf->port->monotonic_ms(inf->port->self));
+}
+
+void informer_relist(struct informer *inf)
+{
+	if (inf->call)
+		inf->port->cancel(inf->port->self, inf->call);
+	inf->call = NULL;
+	inf->listed = false;
+	act(inf, watch_relist(&inf->watch));
+}
+
+bool informer_listed(const struct informer *inf)
+{
+	return inf->listed;
 }
 
 bool informer_synced(const struct informer *inf)

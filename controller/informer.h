@@ -39,6 +39,7 @@ struct informer {
 	struct frame frame;      /* the 200 body: items or events */
 	struct frame error_body; /* any other body */
 	bool begun;              /* the answer under way: 200 */
+	bool listed;             /* a list has been complete since informer_relist, or since the start */
 	bool error_body_begun, answered;
 	struct error error;      /* from within the body: an ERROR event, or a body that can't be read */
 	struct error last_error; /* why the last one that failed did */
@@ -58,6 +59,9 @@ int64_t informer_due(const struct informer *);
 void informer_tick(struct informer *);
 /* The server has just been heard again: a long wait is cut short. Sends nothing. */
 void informer_hurry(struct informer *);
+/* Lists anew; until that is done informer_listed is false. Not from within a callback of the port. */
+void informer_relist(struct informer *);
+bool informer_listed(const struct informer *);
 bool informer_synced(const struct informer *);
 void informer_close(struct informer *);
 

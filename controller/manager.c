@@ -88,10 +88,25 @@ static void begin_deciding(struct manager *m)
 	log_info(m->config.log, "caches are in step, deciding begins", "objects", objects);
 }
 
+/* A watch may be behind without knowing, and each kind's by another measure; what the leader before us wrote last must be seen, all of it, before
+ * anything is decided on it. So it is as at a start: every kind is listed, consistently, since we lead. */
+static bool knows_what_was_written(struct manager *m)
+{
+	if (!m->led) {
+		m->led = true;
+		for (unsigned k = 0; k < KIND_COUNT; k++)
+			informer_relist(&m->informers[k]);
+	}
+	for (unsigned k = 0; k < KIND_COUNT; k++)
+		if (!informer_listed(&m->informers[k]))
+			return false;
+	return true;
+}
+
 /* Who does not lead any more is about to end; till then nothing new is begun. */
 static void check_leading(struct manager *m)
 {
-	bool may = m->synced && !m->stopping && leads(m);
+	bool may = m->synced && !m->stopping && leads(m) && (m->deciding || knows_what_was_written(m));
 
 	if (may && !m->deciding)
 		begin_deciding(m);
@@ -367,6 +382,7 @@ void manager_start(struct manager *m)
 	m->started_at = mono(m);
 	m->clock_offset = clock_offset(m, m->started_at);
 	plan_resync(m, m->started_at);
+	m->led = leads(m);
 	for (unsigned k = 0; k < KIND_COUNT; k++)
 		informer_start(&m->informers[k]);
 }

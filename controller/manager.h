@@ -40,6 +40,7 @@ struct manager {
 	enum kind_state states[KIND_COUNT];
 	enum server_state server; /* as it was last said */
 	bool synced, stopping;
+	bool led;                /* it leads, and lists what was written before */
 	bool deciding;           /* synced, and leads: everything has been looked at, and what changes is */
 	uint32_t in_trouble;     /* kinds that met what `server` says */
 	uint32_t suspected;      /* kinds refused once */

@@ -67,10 +67,6 @@ static struct watch_cmd list_page(struct watch *w)
 		return cmd;
 	}
 	switch (w->from) {
-	case LIST_ANY:
-		cmd.resource_version = "0";
-		cmd.limit = WATCH_PAGE_SIZE;
-		break;
 	case LIST_LATEST:
 		cmd.limit = WATCH_PAGE_SIZE;
 		break;
@@ -228,6 +224,15 @@ void watch_hurry(struct watch *w, int64_t now)
 
 	if (w->state == WATCH_WAITING && due < w->due)
 		w->due = due;
+}
+
+struct watch_cmd watch_relist(struct watch *w)
+{
+	assert(w->state != WATCH_STOPPED);
+	w->from = LIST_LATEST;
+	w->current = false;
+	drop_continue(w);
+	return list_page(w);
 }
 
 void watch_init(struct watch *w, uint64_t seed)

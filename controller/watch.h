@@ -25,8 +25,9 @@ enum watch_state { WATCH_STOPPED = 0, WATCH_LISTING, WATCH_WATCHING, WATCH_WAITI
 
 /* Where the next list may be served from. After a broken stream there is none: it goes on from its last version. */
 enum list_from {
-	LIST_ANY = 0, /* resourceVersion=0: whatever the server's cache has; the first list */
-	LIST_LATEST,  /* no resourceVersion: a consistent read; after 410 and "too large resource version" */
+	/* No resourceVersion: a consistent read. Not client-go's resourceVersion=0 either time: a server's cache may be behind what this
+	 * controller saw and wrote before a restart, each kind's by another measure, and an account that is free of its bindings there may pay. */
+	LIST_LATEST = 0,
 	LIST_EXACT,   /* the whole list at the first page's resourceVersion: its continue token expired */
 };
 
@@ -86,6 +87,9 @@ struct watch_cmd {
 
 /* Another kind has just heard the server again: no need to sit out a long wait. */
 void watch_hurry(struct watch *, int64_t now_ms);
+/* What has been brought so far is not enough: in any state but STOPPED, from the first page of a consistent list on. Whatever request is under
+ * way is the caller's to cancel. */
+struct watch_cmd watch_relist(struct watch *);
 void watch_init(struct watch *, uint64_t seed);
 void watch_close(struct watch *);
 /* One event in, what to do now out. Events that the state does not await are a caller's bug (assert). */

@@ -13,7 +13,7 @@ Request = namedtuple("Request", "received agent verb resource name code")
 NO_WRITES = {"leases", "tokenreviews", "subjectaccessreviews"}
 
 
-def _read(plane, offset):
+def read(plane, offset):
     """Requests of tollgate since a byte offset; resource with its subresource. `received` is RFC 3339 with microseconds, so it sorts."""
     with open(plane.dir / "audit.log", "rb") as log:
         log.seek(offset)
@@ -31,12 +31,12 @@ def _read(plane, offset):
 
 def requests(plane, offset=0, agent=""):
     """[(verb, resource, name, code)] of tollgate, or of the process that has this in its user agent."""
-    return [(one.verb, one.resource, one.name, one.code) for one in _read(plane, offset) if agent in one.agent]
+    return [(one.verb, one.resource, one.name, one.code) for one in read(plane, offset) if agent in one.agent]
 
 
 def writes(plane, offset=0):
     """What only a leader may do, each with when it came and from which process."""
-    return [one for one in _read(plane, offset) if one.verb in WRITES and one.resource not in NO_WRITES]
+    return [one for one in read(plane, offset) if one.verb in WRITES and one.resource not in NO_WRITES]
 
 
 def granted(plane, kind, *where):
