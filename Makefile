@@ -46,7 +46,8 @@ units: $(UNIT)
 unit: $(UNIT) $(OBJ) ## Unit tests and layers, no cluster
 	@tests/run.py $(LAYERS) $(UNIT) --pytest tests/schema_test.py
 
-test: all $(UNIT) controlplane ## Everything a contributor must pass
+test: all $(UNIT) $(OUT)/tests/sim/sim controlplane ## Everything a contributor must pass
+	@$(OUT)/tests/sim/sim --seeds 20000
 	@tests/run.py $(LAYERS) $(UNIT) --pytest tests/schema_test.py --pytest tests/adding_a_kind_test.py \
 		--pytest tests/controlplane --pytest tests/e2e
 
@@ -103,8 +104,33 @@ $(OUT)/tests/dump_shapes: $(OUT)/tests/dump_shapes.o $(filter-out %/kind.o,$(fil
 	$(SAY) "  link $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-.PRECIOUS: $(OUT)/tests/%.o
--include $(OBJ:.o=.d) $(wildcard $(OUT)/tests/*.d)
+.PRECIOUS: $(OUT)/tests/%.o $(OUT)/tests/sim/%.o
+-include $(OBJ:.o=.d) $(wildcard $(OUT)/tests/*.d $(OUT)/tests/sim/*.d)
+
+# The simulator: the real objects on a world that is made up. Of the archive the linker takes what it needs.
+SIM := $(patsubst tests/sim/%.c,$(OUT)/tests/sim/%.o,$(wildcard tests/sim/*.c))
+
+$(OUT)/tests/sim/%.o: tests/sim/%.c
+	@mkdir -p $(@D)
+	$(SAY) "  cc   $<"
+	$(Q)$(CC) $(CPPFLAGS) -Icontroller $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OUT)/tollgate.a: $(LIBOBJ)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(OUT)/tests/sim/sim: $(SIM) $(OUT)/tollgate.a
+	$(SAY) "  link $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed -Wl,--wrap=json_loadb -o $@ $^ $(LDLIBS)
+
+.PHONY: sim sim-long sim-mutants
+sim: $(OUT)/tests/sim/sim ## 20,000 random schedules of the real runtime in a simulated world
+	@$< --seeds 20000
+
+sim-long: $(OUT)/tests/sim/sim ## The same, 1,000,000 of them
+	@$< --seeds 1000000
+
+sim-mutants: ## Put known bugs in, one by one: the simulator must find each
+	@tests/sim/mutants.py
 
 # The control plane: a Go too old to build it has been put right by packages.sh.
 .PHONY: controlplane up down demo e2e packages
