@@ -246,16 +246,19 @@ static json_t *show_leadership(const struct elector *elector)
 	struct elector_stats s;
 
 	if (!elector)
-		return json_pack("{s:b, s:b}", "elected", false, "leads", true);
+		return json_pack("{s:b, s:b}", "election", false, "leads", true);
 	s = elector_stats(elector);
-	return json_pack("{s:b, s:b, s:o, s:o, s:o, s:o, s:o}",
-			 "elected", true,
+	return json_pack("{s:b, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "election", true,
+			 "namespace", text(s.ns),
+			 "lease", text(s.name),
 			 "leads", elector_leads(elector),
 			 "holder", text(s.holder),
 			 "renewed", moment(s.renewed),
 			 "validForSeconds", seconds(s.valid_ms),
 			 "transitions", count(s.transitions),
-			 "failures", count(s.failures));
+			 "failures", count(s.failures),
+			 "trouble", text(s.trouble[0] ? s.trouble : NULL));
 }
 
 static json_t *show_events(const struct recorder *recorder)

@@ -10,9 +10,11 @@
 #include <string.h>
 
 enum {
+	PATIENCE = 10,      /* how many times our own duration a record may make us wait: somebody may have written nonsense into it */
 	TRIES = 2,          /* that fit into a renew deadline: one lost answer must not cost the lead. controller-runtime's too */
 	RELEASED_MS = 1000, /* the duration of one that is given back; client-go's */
 	RELEASE_MS = 3000,  /* then others had better wait until it has run out */
+	FUTURE_MS = 24 * 3600 * 1000,
 	RACE_MS = 100,      /* after a write that came too late, so that not all try again at once, and nobody as fast as a server can refuse */
 };
 
@@ -80,9 +82,9 @@ static int64_t free_at(const struct election *e)
 
 	if (!e->held || released)
 		return e->changed_at;
-	/* One that does not say for how long is held as long as ours would be, and so is at least one that vanished: who held it last, we may not have
-	 * seen. */
-	return e->changed_at + (e->exists && e->seen.duration_ms ? e->seen.duration_ms : later(e->seen.duration_ms, e->times.lease_ms));
+	/* At least as long as ours, and so is one that vanished or does not say for how long: who holds it goes by its own flags, whatever somebody has
+	 * written there meanwhile. */
+	return e->changed_at + sooner(later(e->seen.duration_ms, e->times.lease_ms), PATIENCE * e->times.lease_ms);
 }
 
 static void seen(struct election *e, const struct lease_record *record, int64_t now)
@@ -190,6 +192,8 @@ static struct election_cmd take(struct election *e, int64_t now, instant_t wall)
 		record.transitions = e->seen.transitions;
 		/* The API server stores nothing when nothing differs, and others would see no renewal: a wall clock may stand, or be set back. */
 		record.renewed = later(wall, e->seen.renewed + 1);
+		if (record.renewed > wall + FUTURE_MS) /* no clock's doing, and beyond what the API server can store */
+			record.renewed = wall;
 	} else if (e->held) {
 		record.transitions = e->seen.transitions + 1;
 	}

@@ -43,6 +43,7 @@ struct elector {
 	bool lost_said, trouble_said;
 	char said_holder[LEASE_HOLDER_SIZE];
 	unsigned failures_in_a_row;
+	struct error trouble; /* of the last request */
 	uint64_t failures;
 };
 
@@ -67,9 +68,11 @@ static void say_who_leads(struct elector *e)
 		return;
 	snprintf(e->said_holder, sizeof(e->said_holder), "%s", holder);
 	if (leads)
-		log_info(e->config.log, "leading begins", "lease", e->config.name, "identity", holder);
+		log_info(e->config.log, "leading begins", "namespace", e->config.ns, "lease", e->config.name, "identity", holder);
 	else
-		log_info(e->config.log, "waiting: another replica leads", "lease", e->config.name, "holder", holder);
+		log_info(e->config.log, "waiting: another replica leads", "namespace", e->config.ns, "lease", e->config.name, "holder", holder);
+	if (leads && e->config.began)
+		e->config.began(e->config.context, e->election.seen.uid);
 }
 
 static void say_lost(struct elector *e)
@@ -95,6 +98,7 @@ static void say(struct elector *e)
 static void say_trouble(struct elector *e, const struct error *err)
 {
 	e->failures++;
+	e->trouble = *err;
 	if (++e->failures_in_a_row < 2 || e->trouble_said)
 		return;
 	e->trouble_said = true;
@@ -110,6 +114,7 @@ static void say_well(struct elector *e)
 		log_info(e->config.log, "the Lease that elects a leader is read and written again", "lease", e->config.name);
 	e->trouble_said = false;
 	e->failures_in_a_row = 0;
+	e->trouble = (struct error){ 0 };
 }
 
 /* ---- requests ---- */
@@ -388,6 +393,9 @@ struct elector_stats elector_stats(const struct elector *e)
 		.valid_ms = elector_leads(e) ? election->valid_until - mono(e) : 0,
 		.transitions = election->seen.transitions,
 		.failures = e->failures,
+		.ns = e->config.ns,
+		.name = e->config.name,
+		.trouble = e->trouble.message,
 	};
 }
 

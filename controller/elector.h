@@ -19,6 +19,8 @@ struct elector_config {
 	int64_t lease_ms;      /* for how long others wait after they last saw a renewal; whole seconds, since the Lease says seconds */
 	int64_t renew_ms;      /* for how long a leader goes on without a successful one */
 	int64_t retry_ms;      /* between two */
+	void (*began)(void *context, const char *lease_uid); /* this process leads from now on; NULL: nobody is told */
+	void *context;
 };
 
 /* ERROR_INVALID names the flag: lease > renew > 1.2 * retry > 0 must hold. Everything in the config is borrowed. */
@@ -46,6 +48,8 @@ struct elector_stats {
 	int64_t valid_ms;       /* for how much longer this process may write; 0 = it may not */
 	uint32_t transitions;   /* as the Lease says */
 	uint64_t failures;      /* requests about the Lease that failed */
+	const char *ns, *name;  /* of the Lease */
+	const char *trouble;    /* why the last request failed; "" = it did not. Borrowed until the next tick */
 };
 struct elector_stats elector_stats(const struct elector *);
 

@@ -52,6 +52,8 @@ int lease_decode(const char *text, size_t len, struct lease_record *record, stru
 	json_int_t seconds = json_integer_value(json_object_get(spec, "leaseDurationSeconds"));
 	json_int_t transitions = json_integer_value(json_object_get(spec, "leaseTransitions"));
 
+	const char *uid = tree_text(json_object_get(tree, "metadata"), "uid", LEASE_VERSION_SIZE - 1);
+
 	if (!tree)
 		return -1;
 	*record = (struct lease_record){
@@ -62,6 +64,7 @@ int lease_decode(const char *text, size_t len, struct lease_record *record, stru
 	};
 	memcpy(record->holder, holder, text_cut(holder, sizeof(record->holder) - 1));
 	memcpy(record->version, version_of(tree), strlen(version_of(tree)));
+	memcpy(record->uid, uid ? uid : "", uid ? strlen(uid) : 0);
 	return 0;
 }
 

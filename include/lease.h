@@ -15,6 +15,7 @@ struct lease_record {
 	instant_t acquired, renewed;    /* by the holder's clock; 0 = not said */
 	uint32_t transitions;
 	char version[LEASE_VERSION_SIZE]; /* resourceVersion; not written */
+	char uid[LEASE_VERSION_SIZE];     /* "" = not said; not written */
 };
 
 /* ERROR_INVALID when the text is no Lease. What is missing in it is 0 or "". */

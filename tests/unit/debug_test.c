@@ -79,7 +79,7 @@ static void it_says_who_and_what_it_is(void **state)
 	assert_non_null(strstr(json_string_value(at(json, "checks.caches-synced")), "not listed yet: namespaces"));
 	assert_null_at(json, "webhook");
 	assert_null_at(json, "events");
-	assert_true(json_is_true(at(json, "leadership.leads")) && json_is_false(at(json, "leadership.elected")));
+	assert_true(json_is_true(at(json, "leadership.leads")) && json_is_false(at(json, "leadership.election")));
 	assert_null_at(json, "certificates.webhook");
 	assert_null_at(json, "certificates.client");
 	assert_int_equal(json_array_size(at(json, "requests")), 0);
