@@ -6,6 +6,8 @@
 #include "log.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
@@ -13,7 +15,7 @@
 
 #include "instant.h"
 
-enum { LINE_BYTES = 8192, RESERVE = 16 };
+enum { LINE_BYTES = 8192, RESERVE = 16, STALL_MS = 20 };
 
 struct line {
 	char text[LINE_BYTES];
@@ -162,11 +164,24 @@ static void put_head(struct line *line, const struct log *log, enum log_level le
 	put_value(line, message, false);
 }
 
-/* A log that cannot be written has nobody to tell: what does not go out at once is lost, but for signals. */
-static void write_out(int fd, const char *text, size_t len)
+/* Room for so much at least, at once: a pipe's writer blocks otherwise, and the whole process with it. */
+static bool has_room(struct log *log)
 {
-	while (len > 0) {
-		ssize_t n = write(fd, text, len);
+	struct pollfd fd = { .fd = log->fd, .events = POLLOUT };
+	int n;
+
+	do
+		n = poll(&fd, 1, log->stalled ? 0 : STALL_MS);
+	while (n < 0 && errno == EINTR);
+	log->stalled = n == 0;
+	return n > 0;
+}
+
+/* A log that cannot be written has nobody to tell: what does not go out soon is lost, but for signals. */
+static void write_out(struct log *log, const char *text, size_t len)
+{
+	while (len > 0 && has_room(log)) {
+		ssize_t n = write(log->fd, text, len < PIPE_BUF ? len : PIPE_BUF);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -221,7 +236,7 @@ void log_write(struct log *log, enum log_level level, const char *message, ...)
 	}
 	va_end(pairs);
 	finish(&line, log->format == LOG_JSON ? "}\n" : "\n");
-	write_out(log->fd, line.text, line.len);
+	write_out(log, line.text, line.len);
 	log->lines[level]++;
 	errno = saved;
 }

@@ -16,6 +16,7 @@ struct log {
 	enum log_level level; /* may change at any time */
 	enum log_format format;
 	bool colour; /* text only */
+	bool stalled; /* nobody read when a line was last to be written: the next one is not waited with */
 	uint64_t lines[4]; /* written, by level */
 };
 
