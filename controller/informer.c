@@ -196,12 +196,14 @@ static void list_answered(struct informer *inf)
 	free(page.continue_token);
 }
 
-/* A stream that began well and of which nothing came until our patience ended: it may be dead, or there is nothing to tell. The next one
- * will show: a server that is not there does not begin it. */
-static bool fell_silent(const struct informer *inf)
+/* A stream that began well and of which nothing came, or its end did not, until our patience ended: it may be dead, or there is nothing to
+ * tell. The next one will show: a server that is not there does not begin it. */
+static bool ran_out(const struct informer *inf)
 {
-	return inf->doing == WATCH_DO_WATCH && inf->begun && inf->idle_timeout_ms > 0 &&
-	       inf->port->monotonic_ms(inf->port->self) - inf->stats.heard_at >= inf->idle_timeout_ms;
+	const int64_t now = inf->port->monotonic_ms(inf->port->self);
+	const bool silent = inf->idle_timeout_ms > 0 && now - inf->stats.heard_at >= inf->idle_timeout_ms;
+
+	return inf->doing == WATCH_DO_WATCH && inf->begun && (silent || now >= inf->ends_at);
 }
 
 static void on_done(void *context, int status, int retry_after_ms, const struct error *transport)
@@ -209,7 +211,7 @@ static void on_done(void *context, int status, int retry_after_ms, const struct 
 	struct informer *inf = context;
 
 	inf->call = NULL;
-	if (transport && !inf->error.class && fell_silent(inf)) {
+	if (transport && !inf->error.class && ran_out(inf)) {
 		step(inf, &(struct watch_event){ .type = WATCH_ENDED });
 		return;
 	}
@@ -253,6 +255,7 @@ static void act(struct informer *inf, struct watch_cmd cmd)
 		inf->stats.watches++;
 		request.idle_timeout_ms = (int)inf->idle_timeout_ms;
 		request.timeout_ms = (cmd.timeout_s + STREAM_GRACE_S) * 1000;
+		inf->ends_at = inf->port->monotonic_ms(inf->port->self) + request.timeout_ms;
 		frame_reset(&inf->frame, FRAME_LINES);
 	}
 	frame_reset(&inf->error_body, FRAME_WHOLE);

@@ -38,6 +38,7 @@ struct informer {
 	enum watch_do doing;
 	struct frame frame;      /* the 200 body: items or events */
 	struct frame error_body; /* any other body */
+	int64_t ends_at;         /* monotonic: our patience with the stream under way */
 	bool begun;              /* the answer under way: 200 */
 	bool listed;             /* a list has been complete since informer_relist, or since the start */
 	bool error_body_begun, answered;
