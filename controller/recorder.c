@@ -83,6 +83,7 @@ struct recorder {
 	struct sending sendings[UNDER_WAY_MAX];
 	uint64_t names; /* made so far, from a random start */
 	int64_t refresh_at, retry_at, backoff_ms;
+	bool refused_said;
 	struct recorder_stats stats; /* series: of all states, also those that are over */
 };
 
@@ -308,6 +309,12 @@ static void succeeded(struct recorder *r, struct series *s, uint32_t count)
 /* A namespace that is being deleted takes no events, and an API server may have its reasons: nobody is to be bothered with that. */
 static void refused(struct recorder *r, struct series *s, const struct error *err)
 {
+	/* Where a namespace ends nothing new is taken, and that is as it should be. */
+	if (err->code == 403 && !r->refused_said && !strstr(err->message, "being terminated")) {
+		r->refused_said = true;
+		log_warn(r->config.log, "events are refused: this account may not create and patch them; apply deploy/base", "namespace",
+			 s->record.regarding.ns, "error", err->message);
+	}
 	log_debug(r->config.log, "an event was not taken", "reason", s->record.reason, "kind", s->record.regarding.kind, "namespace",
 		  s->record.regarding.ns, "name", s->record.regarding.name, "error", err->message);
 	r->stats.dropped++;
