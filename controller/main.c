@@ -59,7 +59,7 @@ struct program {
 	struct selfsigned *metrics_certs;   /* NULL: without TLS */
 	unsigned stop_step;  /* which of stop_steps is waited for, from 1; 0 = running */
 	bool cut_off;        /* a write of ours may still be on its way */
-	int64_t step_by;     /* monotonic */
+	int64_t step_by, linger_until; /* monotonic */
 	int exit_code;
 };
 
@@ -90,12 +90,18 @@ static bool events_sent(const struct program *p)
 	return recorder_is_idle(p->recorder);
 }
 
+/* Clients are still sent to these ports until all have heard that it is not ready any more. */
+static bool has_lingered(const struct program *p)
+{
+	return loop_monotonic_ms() >= p->linger_until;
+}
+
 static bool lease_given_back(const struct program *p)
 {
 	return !p->elector || p->cut_off || elector_released(p->elector);
 }
 
-/* In this order, as whoever leads next must not meet a write of ours. Together less than the Deployment's grace period. */
+/* In this order, as whoever leads next must not meet a write of ours, and waits for the Lease. Together less than the Deployment's grace period. */
 static const struct {
 	bool (*done)(const struct program *);
 	int64_t ms;
@@ -104,6 +110,7 @@ static const struct {
 	{ requests_ended, 30 * 1000, "requests under way did not end in time and are cut off; the lease is left to run out" },
 	{ events_sent, 2 * 1000, "events could not be sent in time and are dropped" },
 	{ lease_given_back, 3 * 1000, "the lease could not be given back; another replica waits until it has run out" },
+	{ has_lingered, 60 * 60 * 1000, NULL },
 };
 
 enum { STOP_STEPS = sizeof(stop_steps) / sizeof(stop_steps[0]) };
@@ -119,7 +126,8 @@ static void begin_step(struct program *p)
 static int64_t go_down(struct program *p)
 {
 	while (p->stop_step <= STOP_STEPS) {
-		int64_t left = p->step_by - loop_monotonic_ms();
+		int64_t left = shorter(p->step_by - loop_monotonic_ms(), stop_steps[p->stop_step - 1].done == has_lingered ?
+										 p->linger_until - loop_monotonic_ms() : -1);
 
 		if (!stop_steps[p->stop_step - 1].done(p)) {
 			if (left > 0)
@@ -130,6 +138,8 @@ static int64_t go_down(struct program *p)
 		if (++p->stop_step <= STOP_STEPS)
 			begin_step(p);
 	}
+	if (p->cut_off)
+		http_abort(p->http);
 	loop_stop(p->loop);
 	return -1;
 }
@@ -154,7 +164,7 @@ static int64_t drain(void *context)
 		wait = shorter(wait, selfsigned_tick(p->metrics_certs));
 	if (p->elector) /* last: it ends what it did not let out */
 		wait = shorter(wait, elector_tick(p->elector));
-	if (p->manager.failed || (p->elector && elector_lost(p->elector) && !p->stop_step)) {
+	if (p->manager.failed || (p->elector && elector_lost(p->elector))) {
 		end_at_once(p);
 		return -1;
 	}
@@ -168,11 +178,13 @@ static void on_signal(void *context, int signum)
 
 	if (p->stop_step) {
 		log_warn(&p->log, "told twice to stop: leaving at once");
+		http_abort(p->http);
 		_exit(EXIT_FAILURE);
 	}
 	log_info(&p->log, "stopping: finishing requests under way", "signal", signum == SIGINT ? "SIGINT" : "SIGTERM");
 	p->parts.stopping = true;
 	manager_stop(&p->manager);
+	p->linger_until = loop_monotonic_ms() + p->options.shutdown_delay_s * 1000;
 	p->stop_step = 1;
 	begin_step(p);
 }
@@ -343,6 +355,18 @@ static void name_yourself(struct program *p)
 					 id[i]);
 }
 
+/* As client-go's leaders do, so that people find it where they look first. */
+static void tell_leading(void *context, const char *lease_uid)
+{
+	struct program *p = context;
+	struct elector_stats stats = elector_stats(p->elector);
+	cleanup_free char *note = memory_printf("%s became leader", p->identity);
+	const struct regarding lease = { .api_version = "coordination.k8s.io/v1", .kind = "Lease", .ns = stats.ns, .name = stats.name, .uid = lease_uid };
+	const struct event event = { .reason = "LeaderElection", .action = "Lead", .note = note };
+
+	recorder_add(p->recorder, &lease, &event);
+}
+
 /* Who writes, and who tells. */
 static int prepare_leading(struct program *p, struct error *err)
 {
@@ -357,7 +381,9 @@ static int prepare_leading(struct program *p, struct error *err)
 								   .identity = p->identity,
 								   .lease_ms = o->leader_elect_lease_duration_s * 1000,
 								   .renew_ms = o->leader_elect_renew_deadline_s * 1000,
-								   .retry_ms = o->leader_elect_retry_period_s * 1000 },
+								   .retry_ms = o->leader_elect_retry_period_s * 1000,
+								   .began = tell_leading,
+								   .context = p },
 					 err);
 		if (!p->elector)
 			return -1;
@@ -375,7 +401,6 @@ static int start(struct program *p, struct error *err)
 	if (cluster_config_load(&p->cluster, o->kubeconfig, o->context, err) < 0)
 		return -1;
 	p->settings = (struct settings){ .rebind = o->rebind, .sandbox = o->sandbox, .project_label = o->project_label };
-	p->loop = loop_new();
 	name_yourself(p);
 	/* With the identity: the API server's audit log then tells one replica's requests from another's. */
 	snprintf(agent, sizeof(agent), "tollgate/%s (%s)", TOLLGATE_VERSION, p->identity);
@@ -411,6 +436,11 @@ static int run(struct program *p)
 {
 	struct error err = { 0 };
 
+	p->loop = loop_new();
+	/* First, as a signal that comes meanwhile waits until the loop runs. */
+	loop_on_signal(p->loop, SIGINT, on_signal, p);
+	loop_on_signal(p->loop, SIGTERM, on_signal, p);
+	signal(SIGPIPE, SIG_IGN);
 	if (start(p, &err) < 0) {
 		log_error(&p->log, "cannot start", "error", err.message);
 		return EXIT_USAGE;
@@ -420,9 +450,6 @@ static int run(struct program *p)
 		return EXIT_FAILURE;
 	}
 	loop_on_drain(p->loop, drain, p);
-	loop_on_signal(p->loop, SIGINT, on_signal, p);
-	loop_on_signal(p->loop, SIGTERM, on_signal, p);
-	signal(SIGPIPE, SIG_IGN);
 	raise_descriptor_limit();
 	log_info(&p->log, "starting", "version", TOLLGATE_VERSION, "identity", p->identity, "server", p->cluster.server, "configuration", p->cluster.source);
 	manager_start(&p->manager);

@@ -18,13 +18,13 @@
 #define TOLLGATE_VERSION "dev"
 #endif
 
-enum { WRITES_MAX = 256, RATE_MAX = 100000, TIMEOUT_MAX_S = 24 * 60 * 60, LIFETIME_MIN_S = 30, LIFETIME_MAX_S = 87600 * 60 * 60, SHOWN_MAX = 64 };
+enum { WRITES_MAX = 256, RATE_MAX = 100000, TIMEOUT_MAX_S = 24 * 60 * 60, DELAY_MAX_S = 600, LIFETIME_MIN_S = 30, LIFETIME_MAX_S = 87600 * 60 * 60, SHOWN_MAX = 64 };
 
 /* Sets a member from text. NULL, or what the text should have been, to be read after "is not". */
 typedef const char *setter(void *member, const char *text);
 
 static setter set_text, set_namespace, set_name, set_address, set_writes, set_rate, set_level, set_format, set_label, set_switch,
-	set_rebind, set_secure, set_seconds, set_lifetime, set_url;
+	set_rebind, set_secure, set_seconds, set_delay, set_lifetime, set_url;
 
 /* FLAG(name, argument, setter, member, default, help). No default: empty, or decided in set_defaults. --help puts the default
  * after a help that does not speak of it. RARE: what few set is for --help-all. */
@@ -42,7 +42,7 @@ static setter set_text, set_namespace, set_name, set_address, set_writes, set_ra
 	FLAG("enable-sandbox-provider", "[=BOOL]", set_switch, sandbox, "false", "pretend to charge, for demos")                   \
 	FLAG("rebind", " POLICY", set_rebind, rebind, "Supersede", "Supersede (default) or Reject, if bound")                      \
 	FLAG("leader-elect", "[=BOOL]", set_switch, leader_elect, "false", "one of several decides")                       \
-	FLAG("cache-sync-timeout", " TIME", set_seconds, cache_sync_timeout_s, "2m", "exit if not synced by then")                          \
+	FLAG("cache-sync-timeout", " TIME", set_seconds, cache_sync_timeout_s, "2m", "exit if a server that answers takes longer")                          \
 	FLAG("webhook-bind-address", " ADDR", set_address, webhook_bind_address, "0", "admission by TLS, 0 = off")                 \
 	FLAG("webhook-cert-dir", " DIR", set_text, webhook_cert_dir, NULL, "with tls.crt and tls.key; else own ones")              \
 	FLAG("webhook-cert-lifetime", " TIME", set_lifetime, webhook_cert_lifetime_s, "2160h", "of its own certificates")          \
@@ -53,6 +53,7 @@ static setter set_text, set_namespace, set_name, set_address, set_writes, set_ra
 	RARE("leader-elect-renew-deadline", " T", set_seconds, leader_elect_renew_deadline_s, "10s", "then a leader stops")     \
 	RARE("leader-elect-retry-period", " T", set_seconds, leader_elect_retry_period_s, "2s", "between renewals")             \
 	RARE("metrics-secure", "=BOOL|auto", set_secure, metrics_secure, "auto", "TLS, unless on loopback")          \
+	RARE("shutdown-delay-duration", " T", set_delay, shutdown_delay_s, "0s", "ports stay open so long")                        \
 	RARE("watch-idle-timeout", " TIME", set_seconds, watch_idle_timeout_s, "150s", "a silent watch is dead then")              \
 	RARE("kube-api-qps", " N", set_rate, kube_api_qps, "0", "writes a second, 0 = unlimited")                        \
 	RARE("kube-api-burst", " N", set_rate, kube_api_burst, "10", "writes at once beyond that")
@@ -220,6 +221,16 @@ static const char *set_seconds(void *member, const char *text)
 
 	if (seconds < 1)
 		return "a time from 1s to 24h such as 90, 90s, 2m or 1h30m";
+	*(long *)member = seconds;
+	return NULL;
+}
+
+static const char *set_delay(void *member, const char *text)
+{
+	long seconds = read_time(text, DELAY_MAX_S);
+
+	if (seconds < 0)
+		return "a time from 0s to 10m such as 5s";
 	*(long *)member = seconds;
 	return NULL;
 }

@@ -33,6 +33,7 @@ struct options {
 	long leader_elect_lease_duration_s, leader_elect_renew_deadline_s, leader_elect_retry_period_s;
 	long kube_api_qps, kube_api_burst; /* requests about objects; qps 0 = no limit of our own */
 	enum secure metrics_secure;
+	long shutdown_delay_s;       /* for so long after a signal the ports stay open */
 	long watch_idle_timeout_s;   /* a stream that is silent for longer is dead */
 	long cache_sync_timeout_s;
 	char *webhook_bind_address;  /* ":9443"; "0" = off */

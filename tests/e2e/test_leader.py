@@ -155,6 +155,7 @@ def test_handover_on_sigterm_takes_less_than_two_seconds(c, plane, replicas):
     took = seconds_until(lambda: second.leads())
     assert took < 2
     settles(lambda: holder(c), (second.identity, before[1] + 1))
+    until(lambda: f"{second.identity} became leader" in plane.kubectl("describe", "lease", "tollgate", "-n", NAMESPACE).stdout)
     assert first.process.wait(10) == 0
     works(c)
     lists = [one.resource for one in audit.read(plane, offset) if second.identity in one.agent and one.verb == "list"]
@@ -170,6 +171,17 @@ def test_take_over_from_one_that_was_killed(c, replicas):
     took = seconds_until(lambda: leader(two))
     assert took < LEASE + RETRY + SLACK
     c.refused(project, "AccountSuspended")
+
+
+def test_ports_stay_open_while_others_hear_of_the_stop(c, replicas):
+    """A door that closes at once refuses reviews that are already on their way to it."""
+    two = replicas(2, "--shutdown-delay-duration=3s")
+    first = leader(two)
+    before = time.monotonic()
+    first.signal(signal.SIGTERM)
+    until(lambda: leader([one for one in two if one is not first]), 2)
+    assert first.get(first.health_port, "/readyz")[0] == 500, "it leads no more, but answers"
+    assert first.process.wait(10) == 0 and time.monotonic() - before > 2.9
 
 
 def test_all_that_stop_at_once_end_well(c, replicas):
@@ -243,6 +255,36 @@ def test_partition(c, plane, replicas, trouble):
         c.refused(project, "PaymentMethodRequired")
     first.start()
     works(c)
+
+
+def test_told_to_stop_in_a_partition(c, replicas):
+    """What it had in hand may not arrive after another leads: the connections are reset, not closed."""
+    two = replicas(2, *QUICK)
+    works(c)
+    first = leader(two)
+    _, projects = burst(c)
+    first.proxy.blackhole(answers=False)
+    burst(c, 10)
+    first.signal(signal.SIGTERM)
+    until(lambda: leader([one for one in two if one is not first]), LEASE + RETRY + SLACK)
+    assert first.process.wait(10) == 1
+    first.proxy.pass_()
+    for project in projects:
+        c.refused(project, "PaymentMethodRequired")
+
+
+@pytest.mark.parametrize("spec", [{"leaseDurationSeconds": 1}, {"leaseDurationSeconds": 2147483647},
+                                  {"renewTime": "9999-12-31T23:59:59.999999Z"}], ids=lambda spec: next(iter(spec.items()))[1])
+def test_nonsense_in_the_lease(c, plane, replicas, spec):
+    """Nobody takes over who should not, and the leader puts it right."""
+    two = replicas(2, *QUICK)
+    works(c)
+    before = holder(c)
+    plane.kubectl("patch", "lease", "tollgate", "-n", NAMESPACE, "--type=merge", "-p", json.dumps({"spec": spec}))
+    burst(c, 10)
+    read = lambda: c.request("GET", f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/tollgate")["spec"]  # noqa: E731
+    until(lambda: read()["leaseDurationSeconds"] == LEASE and not read()["renewTime"].startswith("9999"))
+    assert holder(c) == before and leader(two)
 
 
 def test_a_followers_partition_disturbs_nobody(c, replicas):

@@ -222,6 +222,8 @@ static const struct {
 	{ "--cache-sync-timeout=24h1s", "is not a time" },
 	{ "--cache-sync-timeout=99999999999999999999s", "is not a time" },
 	{ "--webhook-bind-address=9443", "is not an address such as :8080" },
+	{ "--shutdown-delay-duration=11m", "is not a time from 0s to 10m such as 5s" },
+	{ "--shutdown-delay-duration=0", NULL },
 	{ "--metrics-secure=yes", "\"yes\" is not auto, true or false" },
 	{ "--kube-api-qps=100001", "is not a number from 0 to 100000" },
 	{ "--kube-api-burst=", "is not a number from 0 to 100000" },
