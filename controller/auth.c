@@ -221,7 +221,7 @@ void auth_failed(struct auth *auth, const struct error *err, int64_t monotonic_m
 static bool plugin_rejected(struct auth *auth, int64_t monotonic_ms)
 {
 	if (!auth->given)
-		return auth->running || monotonic_ms >= auth->again_at_ms;
+		return monotonic_ms >= auth->again_at_ms; /* one runs, or will */
 	if (monotonic_ms < auth->refused_at_ms)
 		return false;
 	if (monotonic_ms - auth->given_at_ms >= YOUNG_MS)

@@ -13,18 +13,16 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "caps.h"
 #include "codec.h"
 #include "memory.h"
 #include "pki.h"
 #include "secret.h"
+#include "textfile.h"
 #include "webhookconfig.h"
 
 enum {
@@ -606,26 +604,11 @@ static void on_done(void *context, int status, int retry_after_ms, const struct 
 
 /* ---- the folder ---- */
 
-/* The text, or NULL with err. */
 static char *read_file(const char *dir, const char *name, struct error *err)
 {
 	cleanup_free char *path = memory_printf("%s/%s", dir, name);
-	/* O_NONBLOCK: a FIFO in its place must not stop the loop. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	char *text = memory_alloc(PKI_PEM_MAX + 2);
-	size_t len = 0;
-	ssize_t got = -1;
 
-	while (fd >= 0 && len <= PKI_PEM_MAX && ((got = read(fd, text + len, PKI_PEM_MAX + 1 - len)) > 0 || (got < 0 && errno == EINTR)))
-		len += got > 0 ? (size_t)got : 0;
-	if (got < 0)
-		error_set(err, ERROR_INVALID, "%s: %s", path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	if (got >= 0)
-		return text;
-	forget(&text, len);
-	return NULL;
+	return textfile_read(path, PKI_PEM_MAX, err);
 }
 
 /* -1 with ERROR_INVALID: nothing that can be served, now. */

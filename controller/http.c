@@ -238,56 +238,40 @@ static int want_timer(CURLM *multi, long timeout_ms, void *context)
 	return uv_timer_start(&generation->timer, timer_fired, (uint64_t)timeout_ms, 0);
 }
 
-static bool is_on(const struct call *call, const struct generation *generation)
+/* The socket of a call, told by its local port: CURLINFO_ACTIVESOCKET knows it only when the call is over. */
+static struct watched *find_socket(const struct call *call)
 {
-	return call->generation == generation && !call->status;
-}
+	long port = 0;
 
-/* A socket that took no more when curl wrote: what waits behind it may belong to a call whose time has passed, and then must not go out
- * when there is room again. Whose it is cannot be told, so the whole connection goes. */
-static void reset_late_sockets(const struct generation *generation)
-{
-	bool late = false;
+	curl_easy_getinfo(call->easy, CURLINFO_LOCAL_PORT, &port);
+	for (struct watched *watched = call->generation->sockets; port > 0 && watched; watched = watched->next) {
+		struct sockaddr_storage address = { 0 };
+		socklen_t len = sizeof(address);
 
-	for (struct call *call = generation->http->calls; call; call = call->next) {
-		if (!is_on(call, generation) || !is_late(call))
+		if (getsockname(watched->fd, (struct sockaddr *)&address, &len))
 			continue;
-		call->failure = LATE; /* if that ends it */
-		late = true;
+		/* The port stands in the same place for IPv4 and IPv6. */
+		if (ntohs(((const struct sockaddr_in *)&address)->sin_port) == port)
+			return watched;
 	}
-	for (const struct watched *watched = generation->sockets; late && watched; watched = watched->next)
-		if (watched->full)
-			reset(watched->fd);
+	return NULL;
 }
 
-/* Has curl not passed on all of the body yet? */
-static bool is_uploading(const struct call *call)
-{
-	curl_off_t uploaded = 0;
-
-	curl_easy_getinfo(call->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
-	return (size_t)uploaded < call->body_len;
-}
-
-static bool end_late_call(const struct generation *generation)
+/* If we were stopped, curl still has what it was given in time, behind a socket or an HTTP/2 window that took no more, and would go on
+ * with it when there is room again. It must not get a turn before this. As long as there is something to send curl waits to be able to;
+ * whose it is cannot be told, so the late call's connection goes with all that is on it. */
+static void cut_what_is_late(const struct generation *generation)
 {
 	for (struct call *call = generation->http->calls; call; call = call->next) {
-		if (!is_on(call, generation) || !is_late(call) || !is_uploading(call))
+		if (call->generation != generation || call->status || !is_late(call))
+			continue;
+		const struct watched *watched = find_socket(call);
+
+		if (!watched || !watched->full)
 			continue;
 		call->failure = LATE;
-		finish(call, CURLE_ABORTED_BY_CALLBACK);
-		return true;
+		reset(watched->fd);
 	}
-	return false;
-}
-
-/* If we were stopped, curl still has what it was given in time, and would go on with it: it must not get a turn before this. */
-static void end_what_is_late(const struct generation *generation)
-{
-	reset_late_sockets(generation);
-	/* From the start again after each, since on_done may have ended any other call. */
-	while (end_late_call(generation))
-		;
 }
 
 static void run_curl(struct generation *generation, curl_socket_t fd, int events)
@@ -296,9 +280,8 @@ static void run_curl(struct generation *generation, curl_socket_t fd, int events
 	int running, left;
 	CURLMsg *message;
 
-	generation->running = true;
-	end_what_is_late(generation);
-	http->inside = true;
+	cut_what_is_late(generation);
+	http->inside = generation->running = true;
 	curl_multi_socket_action(generation->multi, fd, events, &running);
 	http->inside = false;
 	/* The callers' callbacks may send and cancel: curl takes a cancelled call's message back out of its queue. */
@@ -649,25 +632,6 @@ static void arm_patrol(struct http *http, int64_t at_ms)
 		return;
 	uv_update_time(loop_uv(http->loop));
 	uv_timer_start(&http->patrol, patrol_fired, at_ms > now ? (uint64_t)(at_ms - now) : 0, 0);
-}
-
-/* The socket of a call, told by its local port: CURLINFO_ACTIVESOCKET knows it only when the call is over. */
-static struct watched *find_socket(const struct call *call)
-{
-	long port = 0;
-
-	curl_easy_getinfo(call->easy, CURLINFO_LOCAL_PORT, &port);
-	for (struct watched *watched = call->generation->sockets; port > 0 && watched; watched = watched->next) {
-		struct sockaddr_storage address = { 0 };
-		socklen_t len = sizeof(address);
-
-		if (getsockname(watched->fd, (struct sockaddr *)&address, &len))
-			continue;
-		/* The port stands in the same place for IPv4 and IPv6. */
-		if (ntohs(((const struct sockaddr_in *)&address)->sin_port) == port)
-			return watched;
-	}
-	return NULL;
 }
 
 /* A connection that was silent while the call waited (but for the beginning, when the request was still on its way out) is dead, or
