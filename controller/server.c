@@ -296,6 +296,21 @@ static void begin_peer(struct server *server, struct MHD_Connection *connection,
 		begin_tls(peer);
 }
 
+static void drop_body(struct exchange *exchange)
+{
+	exchange->peer->server->stats.body_bytes -= exchange->body_size;
+	free(exchange->body);
+	exchange->body = NULL;
+	exchange->body_len = exchange->body_size = 0;
+}
+
+static void exchange_free(struct exchange *exchange)
+{
+	drop_body(exchange);
+	exchange->peer->exchange = NULL;
+	free(exchange);
+}
+
 static void end_peer(struct peer *peer)
 {
 	struct server *server = peer->server;
@@ -306,6 +321,8 @@ static void end_peer(struct peer *peer)
 	 * should again only at the beginning of a run: without another one, those who wait would wait for an event that cannot
 	 * come. */
 	server->again = true;
+	if (peer->exchange != NULL) /* libmicrohttpd has not ended it: see hide_query(), which sees no further than a NUL */
+		exchange_free(peer->exchange);
 	tls_identity_unref(peer->identity);
 	free(peer);
 }
@@ -323,6 +340,16 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 
 /* --- requests --- */
 
+/* The query is the handler's to read. libmicrohttpd would keep each parameter in the connection's memory, and what fails there leaves the
+ * connection hanging (up to 0.9.75 at least): it is to see none. The text is its own buffer, which it is about to cut up itself. */
+static void hide_query(const char *uri)
+{
+	const char *query = strchr(uri, '?');
+
+	if (query != NULL)
+		*(char *)((uintptr_t)query + 1) = '\0';
+}
+
 static void *begin_exchange(void *context, const char *uri, struct MHD_Connection *connection)
 {
 	struct peer *peer = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
@@ -331,6 +358,7 @@ static void *begin_exchange(void *context, const char *uri, struct MHD_Connectio
 
 	(void)context;
 	memcpy(exchange->uri, uri, size);
+	hide_query(uri);
 	exchange->peer = peer;
 	peer->exchange = exchange;
 	if (peer->phase == PEER_RESTING)
@@ -338,24 +366,12 @@ static void *begin_exchange(void *context, const char *uri, struct MHD_Connectio
 	return exchange;
 }
 
-static void drop_body(struct exchange *exchange)
-{
-	exchange->peer->server->stats.body_bytes -= exchange->body_size;
-	free(exchange->body);
-	exchange->body = NULL;
-	exchange->body_len = exchange->body_size = 0;
-}
-
 static void end_exchange(void *context, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode how)
 {
-	struct exchange *exchange = *state;
-
 	(void)context;
 	(void)connection;
 	(void)how;
-	drop_body(exchange);
-	exchange->peer->exchange = NULL;
-	free(exchange);
+	exchange_free(*state);
 	*state = NULL;
 }
 
