@@ -12,9 +12,10 @@
 #include <string.h>
 
 #include "health.h"
+#include "listen.h"
 #include "memory.h"
 
-enum { KEYS_SHOWN = 10, LEVELS = LOG_DEBUG + 1 };
+enum { KEYS_SHOWN = 10, LEVELS = LOG_DEBUG + 1, AUTHORITY_SIZE = 64 };
 
 /* ---- values ---- */
 
@@ -444,12 +445,36 @@ static void set_level(struct log *log, const struct server_request *request, str
 	answer_level(log, reply);
 }
 
+/* "127.0.0.1:8081", "[::1]", "localhost": by the name alone, as DNS may say anything of others. */
+static bool names_this_host(const char *authority)
+{
+	const char *behind = *authority == '[' ? strchr(authority, ']') : authority;
+	char with_port[AUTHORITY_SIZE];
+
+	if (!behind || strlen(authority) >= sizeof(with_port) - sizeof(":80"))
+		return false;
+	snprintf(with_port, sizeof(with_port), "%s%s", authority, strchr(behind, ':') ? "" : ":80");
+	return listen_is_loopback(with_port);
+}
+
+/* "http://localhost:8081"; none: no browser, or its own page. */
+static bool is_own_page(const char *origin)
+{
+	const char *authority = strstr(origin, "://");
+
+	return !*origin || (authority && names_this_host(authority + 3));
+}
+
 void debug_handle(const struct parts *parts, const struct server_request *request, struct server_reply *reply)
 {
 	bool puts = strcmp(request->method, "PUT") == 0;
 
 	if (!request->loopback)
 		answer_text(reply, 403, "answered on loopback only: ask from this host, or through kubectl port-forward\n");
+	else if (!names_this_host(request->host))
+		answer_text(reply, 403, "answered as localhost, 127.0.0.1 or [::1] only: the Host header names another host\n");
+	else if (!is_own_page(request->origin))
+		answer_text(reply, 403, "not answered to other hosts' web pages: the Origin header names one\n");
 	else if (strcmp(request->path, "/debug/loglevel") == 0 && puts)
 		set_level(parts->log, request, reply);
 	else if (strcmp(request->path, "/debug/loglevel") == 0)

@@ -502,6 +502,8 @@ static enum MHD_Result take_header(struct exchange *exchange, struct MHD_Connect
 						     .query = query != NULL ? query : "",
 						     .content_type = field(connection, MHD_HTTP_HEADER_CONTENT_TYPE),
 						     .authorization = field(connection, MHD_HTTP_HEADER_AUTHORIZATION),
+						     .host = field(connection, MHD_HTTP_HEADER_HOST),
+						     .origin = field(connection, MHD_HTTP_HEADER_ORIGIN),
 						     .loopback = exchange->peer->loopback };
 	return MHD_YES;
 }

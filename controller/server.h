@@ -21,6 +21,7 @@ struct server_request {
 	const char *query;         /* "verbose&exclude=x", "" if none */
 	const char *content_type;  /* "" if none */
 	const char *authorization; /* "" if none; a secret. No longer than a header may be: 8 KiB, or 16 with TLS */
+	const char *host, *origin; /* what a browser says it talks to, and on whose behalf. "" if none; as long as a header may be */
 	bool loopback;             /* the peer's address is one of this host alone */
 	const char *body;          /* not NUL-terminated; NULL if none */
 	size_t body_len;

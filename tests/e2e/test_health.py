@@ -40,12 +40,12 @@ def c(plane):
         yield client
 
 
-def ask(tollgate, path, method="GET", body=None, host="127.0.0.1", port=None):
+def ask(tollgate, path, method="GET", body=None, host="127.0.0.1", port=None, headers=None):
     """(status, text) at the health address; (None, "") when it does not answer."""
     connection = http.client.HTTPConnection(host, port or tollgate.health_port, timeout=10)
     with contextlib.closing(connection):
         try:
-            connection.request(method, path, body)
+            connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
         except OSError:
@@ -254,6 +254,17 @@ def test_the_view_is_for_this_host_alone(run):
         assert ask(tollgate, path, port=port)[0] == 200
     assert ask(tollgate, "/debug/loglevel", "PUT", "error", **there)[0] == 403
     assert ask(tollgate, "/debug/loglevel", port=port) == (200, "info\n")
+
+
+def test_the_view_is_for_no_web_page(run):
+    """One may have its own name point at a port-forward, or just ask there."""
+    tollgate = run()
+    for headers, why in (({"Host": "evil.example:8081"}, "Host"), ({"Origin": "http://evil.example"}, "Origin")):
+        for method, path, body in (("GET", "/debug/state", None), ("PUT", "/debug/loglevel", "error")):
+            status, text = ask(tollgate, path, method, body, headers=headers)
+            assert status == 403 and why in text
+        assert ask(tollgate, "/readyz", headers=headers) == (200, "ok")
+    assert ask(tollgate, "/debug/loglevel", headers={"Host": "localhost", "Origin": "http://localhost"}) == (200, "info\n")
 
 
 # ------------------------------------------------------------------- secrets

@@ -255,6 +255,60 @@ static void others_than_this_host_are_refused(void **state)
 	assert_int_equal(ask(r, (struct server_request){ .path = "/debug/state", .method = "PUT", .loopback = true }), 405);
 }
 
+/* A page whose name has been made to point at a port-forward (DNS rebinding), and one that just asks there. */
+static void web_pages_of_other_hosts_are_refused(void **state)
+{
+	static const struct {
+		const char *host, *origin;
+		int status;
+	} rows[] = {
+		{ "localhost:8081", "", 200 },
+		{ "LOCALHOST", "", 200 },
+		{ "127.0.0.1", "", 200 },
+		{ "127.9.9.9:65535", "", 200 },
+		{ "[::1]", "", 200 },
+		{ "[::1]:8081", "", 200 },
+		{ "localhost:9000", "http://localhost:9000", 200 },
+		{ "127.0.0.1:8081", "https://[::1]", 200 },
+		{ "", "", 403 },
+		{ "evil.example", "", 403 },
+		{ "evil.example:8081", "", 403 },
+		{ "localhost.evil.example", "", 403 },
+		{ "127.0.0.1.evil.example:8081", "", 403 },
+		{ "10.0.0.1:8081", "", 403 },
+		{ "[::2]", "", 403 },
+		{ "[::1", "", 403 },
+		{ "::1", "", 403 },
+		{ "localhost:8081:8081", "", 403 },
+		{ "localhost:evil", "", 403 },
+		{ "localhost@evil.example", "", 403 },
+		{ "localhost:8081@evil.example", "", 403 },
+		{ ":8081", "", 403 },
+		{ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "", 403 },
+		{ "localhost:8081", "http://evil.example", 403 },
+		{ "localhost:8081", "http://evil.example:8081", 403 },
+		{ "localhost:8081", "http://localhost.evil.example", 403 },
+		{ "localhost:8081", "null", 403 },
+		{ "localhost:8081", "localhost", 403 },
+		{ "localhost:8081", "http://", 403 },
+	};
+	struct running *r = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct server_request request = { .path = "/debug/loglevel", .loopback = true, .host = rows[i].host, .origin = rows[i].origin };
+
+		if (ask(r, request) != rows[i].status)
+			fail_msg("\"%s\" from \"%s\": %d", rows[i].host, rows[i].origin, r->reply.status);
+		if (rows[i].status == 403)
+			assert_non_null(strstr(r->reply.body, *rows[i].origin ? "Origin" : "Host"));
+		request.method = "PUT";
+		request.body = "info";
+		request.body_len = 4;
+		assert_int_equal(ask(r, request), rows[i].status);
+	}
+	assert_int_equal(ask(r, (struct server_request){ .path = "/livez", .host = "tollgate.example" }), 200); /* kubelet's to ask */
+}
+
 static int put_level(struct running *r, const char *body)
 {
 	return ask(r, (struct server_request){ .path = "/debug/loglevel", .method = "PUT", .loopback = true, .body = *body ? body : NULL,
@@ -326,6 +380,7 @@ int main(void)
 		CASE(a_pause_of_all_keys_is_shown),
 		CASE(what_is_no_utf8_leaves_the_rest_whole),
 		CASE(others_than_this_host_are_refused),
+		CASE(web_pages_of_other_hosts_are_refused),
 		CASE(the_level_changes_while_it_runs_and_the_log_says_so),
 		CASE(a_level_that_is_none_changes_nothing),
 	};

@@ -103,6 +103,10 @@ static inline int ask(struct running *r, struct server_request request)
 		request.method = "GET";
 	if (!request.query)
 		request.query = "";
+	if (!request.host)
+		request.host = "localhost:8081";
+	if (!request.origin)
+		request.origin = "";
 	request.content_type = request.authorization = "";
 	return health_handle(&r->parts, &request, NULL, &r->reply) ? r->reply.status : 0;
 }

@@ -55,7 +55,7 @@ struct rig {
 	const char *versions; /* that clients speak */
 	gnutls_certificate_credentials_t trust;
 	int calls;
-	char method[8], path[64], query[64], type[64], authorization[64];
+	char method[8], path[64], query[64], type[64], authorization[64], host[64], origin[64];
 	size_t query_len;
 	bool loopback;
 	unsigned methods; /* that the handler takes; 0 = the usual ones */
@@ -93,6 +93,8 @@ static bool handle(void *context, const struct server_request *request, struct e
 	rig->query_len = strlen(request->query);
 	snprintf(rig->type, sizeof(rig->type), "%s", request->content_type);
 	snprintf(rig->authorization, sizeof(rig->authorization), "%s", request->authorization);
+	snprintf(rig->host, sizeof(rig->host), "%s", request->host);
+	snprintf(rig->origin, sizeof(rig->origin), "%s", request->origin);
 	rig->loopback = request->loopback;
 	free(rig->body);
 	rig->body = request->body_len > 0 ? memory_strndup(request->body, request->body_len) : NULL;
@@ -604,6 +606,18 @@ static void who_asks_is_the_handlers_to_know(void **state)
 	assert_string_equal(rig->authorization, "");
 	assert_contains(ask(rig, "GET /who HTTP/1.1\r\nHost: x\r\n\r\n"), "HTTP/1.1 401 ");
 	assert_contains(rig->clients[0].text, "\r\nWWW-Authenticate: Bearer ");
+}
+
+static void whom_and_for_whom_it_asks_is_the_handlers_to_know(void **state)
+{
+	struct rig *rig = *state;
+
+	ask(rig, "GET /ok HTTP/1.1\r\nhost: a.example:8081\r\norigin: http://b.example\r\n\r\n");
+	assert_string_equal(rig->host, "a.example:8081");
+	assert_string_equal(rig->origin, "http://b.example");
+	ask(rig, "GET /ok HTTP/1.0\r\n\r\n");
+	assert_string_equal(rig->host, "");
+	assert_string_equal(rig->origin, "");
 }
 
 static void who_asked_is_known_until_the_answer(void **state)
@@ -1817,6 +1831,7 @@ int main(void)
 		RIGGED(each_set_of_methods_is_kept_and_named),
 		RIGGED(a_put_brings_a_small_body_where_a_get_brings_none),
 		RIGGED(who_asks_is_the_handlers_to_know),
+		RIGGED(whom_and_for_whom_it_asks_is_the_handlers_to_know),
 		RIGGED(who_asked_is_known_until_the_answer),
 		RIGGED(where_it_comes_from_is_the_handlers_to_know),
 		RIGGED(loopback_is_what_nobody_else_can_reach),
