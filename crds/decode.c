@@ -123,7 +123,6 @@ static const char *quote(const char *text, char quoted[QUOTE_MAX + 6])
 }
 
 #define FIRST_INSTANT INT64_C(-62135596800000) /* 0001-01-01T00:00:00Z */
-#define LAST_INSTANT INT64_C(253402300799000)  /* 9999-12-31T23:59:59Z */
 
 static int read_instant(struct decoder *decoder, const json_t *value, instant_t *at)
 {
@@ -135,11 +134,9 @@ static int read_instant(struct decoder *decoder, const json_t *value, instant_t 
 		return -1;
 	if (instant_parse(text, len, at) < 0)
 		return fail(decoder, "expected an RFC 3339 time, got %s", quote(text, quoted));
-	/* What we hand on must be a time that the API server takes, also where an offset leads out of its years; and 0 means unset. */
+	/* What we hand on must be a time that the API server takes; and 0 means unset. */
 	if (*at < FIRST_INSTANT)
 		*at = FIRST_INSTANT;
-	if (*at > LAST_INSTANT)
-		*at = LAST_INSTANT;
 	if (!*at)
 		*at = 1;
 	return 0;

@@ -136,6 +136,14 @@ static bool read_offset(struct reader *in, int64_t *offset_ms)
 	return true;
 }
 
+/* What has four digits for its year in UTC too: nothing else could be written again as RFC 3339. */
+static instant_t within_years(instant_t at)
+{
+	const instant_t first = days_of(0, 1, 1) * DAY_MS, last = days_of(10000, 1, 1) * DAY_MS - 1;
+
+	return at < first ? first : at > last ? last : at;
+}
+
 int instant_parse(const char *text, size_t len, instant_t *out)
 {
 	struct reader in = { text, text + len };
@@ -151,7 +159,7 @@ int instant_parse(const char *text, size_t len, instant_t *out)
 		return -1;
 	if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 || minute > 59 || second > 60)
 		return -1;
-	*out = days_of(year, month, day) * DAY_MS + hour * HOUR_MS + minute * MINUTE_MS + second * SECOND_MS + ms - offset_ms;
+	*out = within_years(days_of(year, month, day) * DAY_MS + hour * HOUR_MS + minute * MINUTE_MS + second * SECOND_MS + ms - offset_ms);
 	return 0;
 }
 

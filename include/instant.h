@@ -23,7 +23,8 @@ char *instant_format(instant_t, char text[INSTANT_TEXT_SIZE]);
 /* metav1.MicroTime, as the API server wants it of Events and Leases: "2026-11-22T10:06:20.123000Z". */
 char *instant_format_micro(instant_t, char text[INSTANT_TEXT_SIZE]);
 /* RFC 3339 with any offset and any number of fraction digits; 0 or -1 when it is not one (year 0000-9999, real
- * calendar day, 24-hour clock; second 60 is read as the next minute's 0). */
+ * calendar day, 24-hour clock; second 60 is read as the next minute's 0). Where an offset or that second leads out of these years,
+ * their first or last moment, so that whatever is read can be written. */
 int instant_parse(const char *text, size_t len, instant_t *out);
 
 /* The first moment after the given month: what follows 2027-02 is 2027-03-01T00:00:00Z. month 1-12; year 1970-9999;

@@ -34,6 +34,10 @@ static void good_texts_parse(void **state)
 		{ "2016-12-31T23:59:60Z", INT64_C(1483228800000) },
 		{ "0000-01-01T00:00:00Z", INT64_C(-62167219200000) },
 		{ "9999-12-31T23:59:59Z", INT64_C(253402300799000) },
+		/* An offset, or a leap second, that leads out of the years that can be written. */
+		{ "0000-01-01T00:00:00+23:59", INT64_C(-62167219200000) },
+		{ "9999-12-31T23:59:59-00:01", INT64_C(253402300799999) },
+		{ "9999-12-31T23:59:60Z", INT64_C(253402300799999) },
 	};
 
 	(void)state;
