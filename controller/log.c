@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "instant.h"
+#include "text.h"
 
 enum { LINE_BYTES = 8192, RESERVE = 16, STALL_MS = 20 };
 
@@ -47,20 +48,6 @@ static void put_text(struct line *line, const char *text)
 	put(line, text, strlen(text));
 }
 
-/* The length of the UTF-8 sequence at text, 0 if it is none: a stray, overlong or missing byte, a surrogate, past U+10FFFF. */
-static size_t sequence_len(const unsigned char *text)
-{
-	size_t len = text[0] < 0x80 ? 1 : text[0] < 0xc2 ? 0 : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : text[0] < 0xf5 ? 4 : 0;
-
-	for (size_t i = 1; i < len; i++)
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-	if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) || (text[0] == 0xf0 && text[1] < 0x90) ||
-	    (text[0] == 0xf4 && text[1] > 0x8f))
-		return 0;
-	return len;
-}
-
 /* Escapes as JSON has them; the text form uses the same. C1 controls too: a terminal acts on them as on ESC. */
 static void put_escaped(struct line *line, const char *text, bool quoted)
 {
@@ -68,7 +55,7 @@ static void put_escaped(struct line *line, const char *text, bool quoted)
 
 	while (*text != '\0' && !line->cut) {
 		const unsigned char *at = (const unsigned char *)text;
-		size_t len = sequence_len(at);
+		size_t len = text_sequence(text);
 		unsigned control = len == 1 && (at[0] < 0x20 || at[0] == 0x7f) ? at[0]
 				   : len == 2 && at[0] == 0xc2 && at[1] < 0xa0 ? at[1]
 									       : 0;

@@ -1,12 +1,14 @@
 /*
- * Formatting errors into the caller's struct: no allocation, no output. A message always ends in a whole character,
- * also where it had to be cut.
+ * Formatting errors into the caller's struct: no allocation, no output. A message is always UTF-8, wherever it had to be cut and
+ * whatever was put into it: libraries cut characters too, and environment and files hold any bytes.
  */
 #include "error.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "text.h"
 
 /* Drops the bytes of a character that the cut went through. */
 static void trim_cut_character(char *text)
@@ -30,6 +32,13 @@ static void copy_message(struct error *err, const char *text, int whole_len)
 	memcpy(err->message, text, strlen(text) + 1);
 	if (whole_len >= ERROR_MESSAGE_MAX)
 		trim_cut_character(err->message);
+	for (char *at = err->message; *at;) {
+		const size_t sequence = text_sequence(at);
+
+		if (sequence == 0)
+			*at = '?';
+		at += sequence ? sequence : 1;
+	}
 }
 
 int error_set(struct error *err, enum error_class class, const char *format, ...)

@@ -27,7 +27,7 @@ struct error {
 #define must_check __attribute__((warn_unused_result))
 
 /* Fills err (which may be NULL) and returns -1, so that `return error_set(...)` is the whole path. Long messages are cut
- * at a UTF-8 boundary. */
+ * at a UTF-8 boundary; bytes that are no UTF-8 become question marks. */
 int error_set(struct error *err, enum error_class class, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Puts "<text>: " before the message. Only to add a fact that the callee lacked. Returns -1. */
 int error_wrap(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));

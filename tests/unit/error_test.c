@@ -83,6 +83,18 @@ static void long_messages_are_cut_between_characters(void **state)
 	}
 }
 
+/* jansson shows the byte at which it stopped, which may be the first of several. */
+static void bytes_that_are_no_text_become_question_marks(void **state)
+{
+	struct error err;
+
+	(void)state;
+	error_set(&err, ERROR_INVALID, "near '%s', ü", "J\xc3\xb6rg \\\xc3");
+	assert_string_equal(err.message, "near 'J\xc3\xb6rg \\?', ü");
+	error_wrap(&err, "%.2s", "ä\xff" + 1);
+	assert_string_equal(err.message, "??: near 'J\xc3\xb6rg \\?', ü");
+}
+
 static void wrap_that_leaves_no_room_keeps_the_prefix(void **state)
 {
 	char text[ERROR_MESSAGE_MAX];
@@ -108,6 +120,7 @@ int main(void)
 		cmocka_unit_test(wrap_adds_in_front_and_keeps_the_rest),
 		cmocka_unit_test(own_message_may_be_an_argument),
 		cmocka_unit_test(long_messages_are_cut_between_characters),
+		cmocka_unit_test(bytes_that_are_no_text_become_question_marks),
 		cmocka_unit_test(wrap_that_leaves_no_room_keeps_the_prefix),
 	};
 
