@@ -42,6 +42,7 @@ struct parse {
 	yaml_parser_t parser;
 	yaml_event_t event;
 	struct anchor *anchors;
+	size_t n_anchors;
 	const struct yamlnode **stack; /* children of the collections that are still open */
 	size_t stacked, stack_room;
 	size_t nodes;
@@ -187,14 +188,17 @@ static int build_alias(struct parse *p, unsigned depth, struct built *out, struc
 	return fail_at(p->doc, p->event.start_mark, err, "no anchor before this alias");
 }
 
-static void remember_anchor(struct parse *p, const char *name, const struct built *built)
+static int remember_anchor(struct parse *p, const char *name, const struct built *built, struct error *err)
 {
 	struct anchor *anchor = arena_new(&p->doc->arena, struct anchor);
 
+	if (++p->n_anchors > YAMLDOC_ANCHORS_MAX)
+		return yamldoc_fail(p->doc, built->node, err, "too many anchors");
 	anchor->name = name;
 	anchor->built = *built;
 	anchor->next = p->anchors; /* the newest first: an anchor may be defined again */
 	p->anchors = anchor;
+	return 0;
 }
 
 /* The node whose first event is p->event; its last event is p->event afterwards. */
@@ -222,9 +226,7 @@ static int build(struct parse *p, unsigned depth, struct built *out, struct erro
 	if (scalar ? fill_scalar(p, node, err) : fill_collection(p, depth, node, &out->height, err))
 		return -1;
 	out->nodes = p->nodes - nodes_before;
-	if (name)
-		remember_anchor(p, name, out);
-	return 0;
+	return name ? remember_anchor(p, name, out, err) : 0;
 }
 
 /* Stream and document start and end around the one node. */

@@ -33,6 +33,7 @@ enum {
 	YAMLDOC_BYTES_MAX = 8 << 20,
 	YAMLDOC_DEPTH_MAX = 64,
 	YAMLDOC_NODES_MAX = 250000,
+	YAMLDOC_ANCHORS_MAX = 100, /* each alias is compared with all of them */
 };
 
 struct yamldoc;

@@ -229,6 +229,25 @@ static void billion_laughs_are_refused(void **state)
 	assert_refused(text, len, "f:6:15: too many values");
 }
 
+/* A hundred thousand of each took 20 s. */
+static void number_of_anchors_is_bounded(void **state)
+{
+	char text[8192];
+	size_t len = 0;
+	struct error err;
+
+	(void)state;
+	for (int i = 1; i <= YAMLDOC_ANCHORS_MAX; i++)
+		len += (size_t)sprintf(text + len, "- &a%d x\n", i);
+	len += (size_t)sprintf(text + len, "- *a1\n");
+	struct yamldoc *doc = yamldoc_parse("f", text, len, &err);
+
+	assert_non_null(doc);
+	yamldoc_free(doc);
+	len += (size_t)sprintf(text + len, "- &more x\n");
+	assert_refused(text, len, "f:102:3: too many anchors");
+}
+
 static void number_of_values_is_bounded(void **state)
 {
 	size_t len = 2 * (YAMLDOC_NODES_MAX + 10);
@@ -324,6 +343,7 @@ int main(void)
 		cmocka_unit_test(nesting_is_bounded),
 		cmocka_unit_test(nesting_through_aliases_is_bounded),
 		cmocka_unit_test(billion_laughs_are_refused),
+		cmocka_unit_test(number_of_anchors_is_bounded),
 		cmocka_unit_test(number_of_values_is_bounded),
 		cmocka_unit_test(size_is_bounded),
 		cmocka_unit_test(a_large_map_is_read_quickly),
