@@ -19,7 +19,7 @@ static const char *path_of(const json_t *client)
 
 	if (authority)
 		return authority + 3 + strcspn(authority + 3, "/");
-	return path ? path : "";
+	return path && *path == '/' ? path : "";
 }
 
 static bool lies_below(const char *url, const char *base)
