@@ -20,6 +20,8 @@ LDFLAGS_asan := -fsanitize=address,undefined
 CFLAGS_debug := -O0 -g
 CFLAGS_cover := -O0 -g --coverage
 LDFLAGS_cover := --coverage
+CFLAGS_fuzz := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+LDFLAGS_fuzz := -fsanitize=fuzzer,address,undefined
 CFLAGS := -std=c11 $(WARN) $(CFLAGS_$(FLAVOUR)) $(EXTRA_CFLAGS)
 LDFLAGS := $(LDFLAGS_$(FLAVOUR))
 LDLIBS := $(shell pkg-config --libs $(PKGS))
@@ -72,7 +74,7 @@ tidy: ## clang-tidy over the C code
 	$(call tool,clang-tidy) --quiet $(SRC) -- -std=c11 $(CPPFLAGS) -Icontroller -Icrds -Ireconcilers
 
 clean: ## Remove what was built, but for the control plane
-	rm -rf build/release build/asan build/debug build/cover build/tollgate
+	rm -rf build/release build/asan build/debug build/cover build/fuzz build/tollgate
 
 build/tollgate: $(OUT)/tollgate
 	@mkdir -p build && cp -f $< $@
@@ -168,3 +170,30 @@ build/bench/bare: tests/bench/bare.c
 bench: all controlplane build/bench/bare ## Time and memory beside a bare loop of the same requests, and admission; ARGS=--runs=1 and so on
 	@tests/local/packages.sh --bench
 	@python3 tests/bench/bench.py $(ARGS); status=$$?; python3 tests/bench/admission.py && exit $$status
+
+# Fuzzers: tests/fuzz/NAME_fuzz.c with the inputs in tests/fuzz/corpus/NAME. clang links libFuzzer to them; any compiler can link
+# replay.c instead, which feeds them those inputs and no others.
+FUZZ := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
+REPLAY := $(foreach name,$(FUZZ),--check "fuzz $(name): $(OUT)/fuzz/$(name) tests/fuzz/corpus/$(name)")
+
+$(OUT)/fuzz/%.o: tests/fuzz/%.c
+	@mkdir -p $(@D)
+	$(SAY) "  cc   $<"
+	$(Q)$(CC) $(CPPFLAGS) -Icontroller -Ireconcilers -Icrds $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(FUZZ:%=$(OUT)/fuzz/%): $(OUT)/fuzz/%: $(OUT)/fuzz/%_fuzz.o $(OUT)/fuzz/support.o $(LIBOBJ) $(if $(filter fuzz,$(FLAVOUR)),,$(OUT)/fuzz/replay.o)
+	$(SAY) "  link $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+-include $(wildcard $(OUT)/fuzz/*.d)
+
+.PHONY: fuzz fuzzers fuzz-replay
+fuzzers: $(FUZZ:%=$(OUT)/fuzz/%)
+
+fuzz-replay: fuzzers ## Every committed input of the fuzzers once more, without clang
+	@tests/run.py $(REPLAY)
+
+fuzz: ## Each fuzzer for FUZZ_SECONDS (60), one a core; ARGS=--merge keeps what they find in tests/fuzz/corpus
+	@tests/local/packages.sh --fuzz
+	@$(MAKE) --no-print-directory CC=$(call tool,clang) FLAVOUR=fuzz fuzzers
+	@tests/fuzz/fuzz.py $(ARGS) $(FUZZ)

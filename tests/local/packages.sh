@@ -5,6 +5,7 @@
 #   tests/local/packages.sh            for `make demo` and `make up`
 #   tests/local/packages.sh --test     also for `make test`
 #   tests/local/packages.sh --bench    also for `make bench`
+#   tests/local/packages.sh --fuzz     also for `make fuzz`
 set -eu
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -13,6 +14,11 @@ missing=
 say() { printf 'packages: %s\n' "$*" >&2; }
 command_from() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
 library_from() { pkg-config --exists "$1" 2>/dev/null || missing="$missing $2"; }
+
+# clang names its runtime's folder; Debian has it in a package apart.
+has_libfuzzer() {
+	command -v clang >/dev/null 2>&1 && ls "$(clang -print-resource-dir)"/lib/linux/libclang_rt.fuzzer-*.a >/dev/null 2>&1
+}
 
 as_root() {
 	if [ "$(id -u)" -eq 0 ]; then
@@ -53,6 +59,10 @@ find_missing() {
 	fi
 	if [ "${1:-}" = --bench ]; then
 		command_from wrk wrk
+	fi
+	if [ "${1:-}" = --fuzz ]; then
+		command_from clang clang
+		has_libfuzzer || missing="$missing libclang-rt-dev"
 	fi
 }
 
