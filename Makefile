@@ -48,9 +48,9 @@ units: $(UNIT)
 unit: $(UNIT) $(OBJ) ## Unit tests and layers, no cluster
 	@tests/run.py $(LAYERS) $(UNIT) --pytest tests/schema_test.py
 
-test: all $(UNIT) $(OUT)/tests/sim/sim controlplane ## Everything a contributor must pass
+test: all $(UNIT) fuzzers $(OUT)/tests/sim/sim controlplane ## Everything a contributor must pass
 	@$(OUT)/tests/sim/sim --seeds 20000
-	@tests/run.py $(LAYERS) $(UNIT) --pytest tests/schema_test.py --pytest tests/adding_a_kind_test.py \
+	@tests/run.py $(LAYERS) $(UNIT) $(REPLAY) --pytest tests/schema_test.py --pytest tests/adding_a_kind_test.py \
 		--pytest tests/controlplane --pytest tests/e2e
 
 asan: ## Unit and end-to-end tests under AddressSanitizer and UndefinedBehaviorSanitizer
