@@ -135,7 +135,7 @@ void auth_free(struct auth *auth)
 
 const char *auth_header(struct auth *auth, int64_t monotonic_ms)
 {
-	if (auth->config->token_file && (!auth->read || monotonic_ms - auth->read_at_ms >= TOKEN_FILE_AGE_MS))
+	if (auth->config->token_file && (!auth->read || !auth->header || monotonic_ms - auth->read_at_ms >= TOKEN_FILE_AGE_MS))
 		reread(auth, monotonic_ms);
 	return auth->header;
 }
@@ -169,7 +169,9 @@ void auth_running(struct auth *auth)
 
 enum auth_state auth_state(const struct auth *auth, instant_t now)
 {
-	if (!auth->config->exec.command || is_usable(auth, now))
+	if (!auth->config->exec.command) /* as nobody it must not go out: it would be told that it lacks rights */
+		return auth->config->token_file && !auth->header ? AUTH_FAILED : AUTH_READY;
+	if (is_usable(auth, now))
 		return AUTH_READY;
 	return auth->running ? AUTH_WAITING : AUTH_FAILED;
 }

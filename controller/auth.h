@@ -21,7 +21,7 @@ struct auth;
 struct auth *auth_new(const struct cluster_config *);
 void auth_free(struct auth *);
 
-/* "Bearer ..." or "Basic ..." for the Authorization header, or NULL (client certificate or anonymous). Borrowed until the next call. */
+/* Reads a token file anew when it is time, and each time as long as there is no token at all. "Bearer ..." or "Basic ..." for the Authorization header, or NULL (client certificate or anonymous). Borrowed until the next call. */
 const char *auth_header(struct auth *, int64_t monotonic_ms);
 /* The server answered 401: forget what is cached. True if another try has a chance (the token changed, or the plugin is asked again). */
 bool auth_rejected(struct auth *, int64_t monotonic_ms);
@@ -29,14 +29,15 @@ bool auth_rejected(struct auth *, int64_t monotonic_ms);
 /* ---- with a plugin ---- */
 
 enum auth_state {
-	AUTH_READY,   /* a request may go out; always, without a plugin */
+	AUTH_READY,   /* a request may go out */
 	AUTH_WAITING, /* the plugin runs, and there is nothing to go out with until it has ended */
-	AUTH_FAILED,  /* it failed (auth_trouble), and it is too early to run it again */
+	AUTH_FAILED,  /* it failed, and it is too early to run it again; or the token file never had a token (auth_trouble) */
 };
 
 /* Should the plugin be run now? To be asked first, and then done. */
 bool auth_is_due(const struct auth *, int64_t monotonic_ms, instant_t now);
 void auth_running(struct auth *);
+/* After auth_header. */
 enum auth_state auth_state(const struct auth *, instant_t now);
 /* How the run ended. -1: what it said is of no use, err says why, and auth_failed should be called. The credential is copied. */
 int auth_take(struct auth *, const struct execcredential *, int64_t monotonic_ms, instant_t now, struct error *) must_check;

@@ -147,6 +147,10 @@ static int take_proxy(struct cluster_config *config, const char *proxy, struct e
 {
 	static const char *const schemes[] = { "http://", "https://", "socks5://" };
 
+	/* curl would only find out with the first request, and quote all of it, a password too. */
+	for (const char *at = proxy; *at; at++)
+		if (*at <= ' ' || *at > '~' || strchr("\"<>\\^`{|}", *at))
+			return error_set(err, ERROR_INVALID, "has a character that no URL has; in user and password write it as %%20 and so on");
 	for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++) {
 		size_t len = strlen(schemes[i]);
 

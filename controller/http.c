@@ -824,6 +824,7 @@ static bool has_credential(struct call *call)
 		return true;
 	if (auth_is_due(http->auth, loop_monotonic_ms(), now))
 		run_plugin(http);
+	(void)auth_header(http->auth, loop_monotonic_ms());
 	switch (auth_state(http->auth, now)) {
 	case AUTH_READY:
 		return true;

@@ -21,6 +21,7 @@
 enum {
 	SAID_LINE_MAX = 1024, /* of stderr; longer ones are cut into several */
 	SAID_MAX = 16 << 10,  /* of stderr a run: a plugin that babbles must not fill the log */
+	SAID_LINES_MAX = 20,  /* likewise */
 	HINT_MAX = 120,       /* of installHint: the rest of a message must stay */
 };
 
@@ -38,7 +39,7 @@ struct run {
 	char *text; /* stdout so far */
 	size_t len;
 	char line[SAID_LINE_MAX + 1]; /* of stderr, not yet complete */
-	size_t line_len, said_bytes;
+	size_t line_len, said_bytes, said_lines;
 	char buffer[4096];
 	struct error failure; /* class 0 = none */
 };
@@ -172,7 +173,9 @@ static void say_line(struct run *run)
 	const struct plugin *plugin = run->plugin;
 
 	run->line[run->line_len] = '\0';
-	if (run->line_len)
+	if (run->line_len && ++run->said_lines == SAID_LINES_MAX + 1)
+		log_info(plugin->config.log, "credential plugin says more, which is left out", "command", plugin->config.exec->command);
+	else if (run->line_len && run->said_lines <= SAID_LINES_MAX)
 		log_info(plugin->config.log, "credential plugin says", "command", plugin->config.exec->command, "text", run->line);
 	run->line_len = 0;
 }

@@ -124,6 +124,23 @@ static void file_is_read_again_after_50_seconds(void **state)
 	auth_free(auth);
 }
 
+static void nothing_goes_out_before_the_file_has_a_token(void **state)
+{
+	const struct cluster_config config = { .token_file = path };
+
+	(void)state;
+	write_token("\n");
+	struct auth *auth = auth_new(&config);
+
+	assert_header(auth, 1000, NULL);
+	assert_int_equal(auth_state(auth, 1), AUTH_FAILED);
+	assert_non_null(strstr(auth_trouble(auth)->message, "empty, or not a token"));
+	write_token("one");
+	assert_header(auth, 1001, "Bearer one"); /* without waiting for the next look */
+	assert_int_equal(auth_state(auth, 1), AUTH_READY);
+	auth_free(auth);
+}
+
 static void last_token_is_kept_when_the_file_is_no_good(void **state)
 {
 	char long_token[70000];
@@ -427,6 +444,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(file_beats_the_inline_token, make_path, remove_path),
 		cmocka_unit_test_setup_teardown(inline_token_serves_until_the_file_can_be_read, make_path, remove_path),
 		cmocka_unit_test_setup_teardown(file_is_read_again_after_50_seconds, make_path, remove_path),
+		cmocka_unit_test_setup_teardown(nothing_goes_out_before_the_file_has_a_token, make_path, remove_path),
 		cmocka_unit_test_setup_teardown(last_token_is_kept_when_the_file_is_no_good, make_path, remove_path),
 		cmocka_unit_test_setup_teardown(token_is_trimmed, make_path, remove_path),
 		cmocka_unit_test_setup_teardown(rejection_reads_the_file_at_once, make_path, remove_path),

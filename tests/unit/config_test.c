@@ -301,6 +301,7 @@ static void refusals_name_the_place_and_the_reason(void **state)
 		  "certificate-authority-data: is not PEM" }, /* a NUL at its end */
 		{ "server: 'https://x', proxy-url: 'proxy:3128'", "", "",
 		  "proxy-url: must be http://host, https://host or socks5://host" },
+		{ "server: 'https://x', proxy-url: 'http://user:pass word@proxy:1'", "", "", "proxy-url: has a character that no URL has" },
 		{ "server: 'https://x', proxy-url: 'ftp://proxy'", "", "", "proxy-url: must be" },
 		{ "server: 'https://x', proxy-url: 'socks4://proxy'", "", "", "proxy-url: must be" },
 		{ "server: 'https://x', proxy-url: 'http://'", "", "", "proxy-url: must be" },
