@@ -17,6 +17,8 @@ CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 LDFLAGS_release := -pie -Wl,-z,relro,-z,now
 CFLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 LDFLAGS_asan := -fsanitize=address,undefined
+CFLAGS_asan-clang := $(CFLAGS_asan)
+LDFLAGS_asan-clang := $(LDFLAGS_asan)
 CFLAGS_debug := -O0 -g
 CFLAGS_cover := -O0 -g --coverage
 LDFLAGS_cover := --coverage
@@ -53,16 +55,19 @@ test: all $(UNIT) fuzzers $(OUT)/tests/sim/sim controlplane ## Everything a cont
 	@tests/run.py $(LAYERS) $(UNIT) $(REPLAY) --pytest tests/schema_test.py --pytest tests/adding_a_kind_test.py \
 		--pytest tests/controlplane --pytest tests/e2e
 
-asan: ## Unit and end-to-end tests under AddressSanitizer and UndefinedBehaviorSanitizer
-	@$(MAKE) --no-print-directory FLAVOUR=asan sanitized
+# Two compilers, two sanitizer runtimes: each sees what the other does not. `make asan CC=clang` is the other one.
+asan: ## Unit and end-to-end tests under AddressSanitizer and UndefinedBehaviorSanitizer, of gcc or with CC=clang
+	@$(if $(findstring clang,$(CC)),tests/local/packages.sh --check)
+	@$(MAKE) --no-print-directory FLAVOUR=asan$(if $(findstring clang,$(CC)),-clang) sanitized
 
 .PHONY: sanitized
 sanitized: $(OUT)/tollgate $(UNIT) controlplane
 	@TOLLGATE_BINARY=$(CURDIR)/$(OUT)/tollgate tests/run.py $(UNIT) --pytest tests/e2e
 
+MEMCHECK := valgrind -q --leak-check=full --errors-for-leak-kinds=definite,possible --error-exitcode=99
 valgrind: all $(UNIT) controlplane ## Unit tests, and projects' end-to-end tests, under valgrind memcheck
 	@TOLLGATE_BINARY=$(CURDIR)/tests/local/valgrind.sh tests/run.py $(UNIT) --pytest tests/e2e/test_project.py \
-		--wrap "valgrind -q --leak-check=full --errors-for-leak-kinds=definite,possible --error-exitcode=99"
+		--wrap "$(MEMCHECK)"
 
 # Debian names them with their version; what is missing is named as one looks for it.
 tool = $(or $(firstword $(shell which $(1) $(foreach v,20 19 18 17 16 15 14,$(1)-$(v)) 2>/dev/null)),$(1))
@@ -74,7 +79,7 @@ tidy: ## clang-tidy over the C code
 	$(call tool,clang-tidy) --quiet $(SRC) -- -std=c11 $(CPPFLAGS) -Icontroller -Icrds -Ireconcilers
 
 clean: ## Remove what was built, but for the control plane
-	rm -rf build/release build/asan build/debug build/cover build/fuzz build/tollgate
+	rm -rf build/release build/asan build/asan-clang build/debug build/cover build/fuzz build/tollgate
 
 build/tollgate: $(OUT)/tollgate
 	@mkdir -p build && cp -f $< $@
@@ -194,6 +199,6 @@ fuzz-replay: fuzzers ## Every committed input of the fuzzers once more, without 
 	@tests/run.py $(REPLAY)
 
 fuzz: ## Each fuzzer for FUZZ_SECONDS (60), one a core; ARGS=--merge keeps what they find in tests/fuzz/corpus
-	@tests/local/packages.sh --fuzz
+	@tests/local/packages.sh --check
 	@$(MAKE) --no-print-directory CC=$(call tool,clang) FLAVOUR=fuzz fuzzers
 	@tests/fuzz/fuzz.py $(ARGS) $(FUZZ)

@@ -5,7 +5,7 @@
 #   tests/local/packages.sh            for `make demo` and `make up`
 #   tests/local/packages.sh --test     also for `make test`
 #   tests/local/packages.sh --bench    also for `make bench`
-#   tests/local/packages.sh --fuzz     also for `make fuzz`
+#   tests/local/packages.sh --check    also for `make fuzz`, `make tidy` and `make asan CC=clang`
 set -eu
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -15,8 +15,8 @@ say() { printf 'packages: %s\n' "$*" >&2; }
 command_from() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
 library_from() { pkg-config --exists "$1" 2>/dev/null || missing="$missing $2"; }
 
-# clang names its runtime's folder; Debian has it in a package apart.
-has_libfuzzer() {
+# Debian has the runtimes of clang's sanitizers and of libFuzzer in a package apart.
+has_sanitizers() {
 	command -v clang >/dev/null 2>&1 && ls "$(clang -print-resource-dir)"/lib/linux/libclang_rt.fuzzer-*.a >/dev/null 2>&1
 }
 
@@ -60,9 +60,11 @@ find_missing() {
 	if [ "${1:-}" = --bench ]; then
 		command_from wrk wrk
 	fi
-	if [ "${1:-}" = --fuzz ]; then
+	if [ "${1:-}" = --check ]; then
+		library_from cmocka libcmocka-dev
 		command_from clang clang
-		has_libfuzzer || missing="$missing libclang-rt-dev"
+		command_from clang-tidy clang-tidy
+		has_sanitizers || missing="$missing libclang-rt-dev"
 	fi
 }
 

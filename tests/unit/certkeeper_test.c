@@ -279,6 +279,13 @@ static void answer(struct rig *rig, struct replica *replica)
 	free_call(call);
 }
 
+static bool leads(void *context)
+{
+	const struct replica *replica = context;
+
+	return !replica->rig->elected || replica - replica->rig->replicas == replica->rig->leader; /* -1: nobody */
+}
+
 /* ---- the port ---- */
 
 static struct call *port_send(void *self, const struct request *request, const struct reply *reply)
@@ -292,7 +299,7 @@ static struct call *port_send(void *self, const struct request *request, const s
 	snprintf(call->path, sizeof(call->path), "%s", request->path);
 	call->body = request->body ? memory_strndup(request->body, request->body_len) : NULL;
 	assert_int_equal(request->body != NULL, strcmp(request->method, "GET") != 0);
-	if (request->body && replica->rig->elected && replica != &replica->rig->replicas[replica->rig->leader])
+	if (request->body && !leads(replica))
 		fail_msg("a follower's %s %s", request->method, request->path);
 	if (strcmp(request->method, "PATCH") == 0)
 		assert_string_equal(request->content_type, "application/json-patch+json");
@@ -377,13 +384,6 @@ static int tear_down(void **state)
 	close(rig->log.fd);
 	free(rig);
 	return system(command);
-}
-
-static bool leads(void *context)
-{
-	const struct replica *replica = context;
-
-	return !replica->rig->elected || replica == &replica->rig->replicas[replica->rig->leader];
 }
 
 /* As certkeeper_new: false when the configuration is refused. */

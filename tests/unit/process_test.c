@@ -5,6 +5,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -124,6 +125,14 @@ static void what_cannot_be_read_is_not_known(void **state)
 	assert_true(isnan(process_stats(((const struct root *)*state)->path).start_time_seconds));
 }
 
+/* It keeps descriptors of its own beside ours, which /proc alone shows. */
+static bool under_valgrind(void)
+{
+	const char *preloaded = getenv("LD_PRELOAD");
+
+	return preloaded && strstr(preloaded, "vgpreload");
+}
+
 static int count_open(void)
 {
 	int open = 0;
@@ -142,7 +151,7 @@ static void our_own_process_is_as_it_is(void **state)
 	(void)state;
 	after = process_stats("");
 	close(fd);
-	assert_true(before.open_fds == count_open());
+	assert_true(before.open_fds == count_open() || under_valgrind());
 	assert_true(after.open_fds == before.open_fds + 1);
 	assert_true(before.max_fds > before.open_fds);
 	assert_true(before.start_time_seconds == after.start_time_seconds);
