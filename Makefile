@@ -19,6 +19,7 @@ CFLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-
 LDFLAGS_asan := -fsanitize=address,undefined
 CFLAGS_asan-clang := $(CFLAGS_asan)
 LDFLAGS_asan-clang := $(LDFLAGS_asan)
+CFLAGS_analyze := -O1 -fanalyzer
 CFLAGS_debug := -O0 -g
 CFLAGS_cover := -O0 -g --coverage
 LDFLAGS_cover := --coverage
@@ -69,6 +70,12 @@ valgrind: all $(UNIT) controlplane ## Unit tests, and projects' end-to-end tests
 	@TOLLGATE_BINARY=$(CURDIR)/tests/local/valgrind.sh tests/run.py $(UNIT) --pytest tests/e2e/test_project.py \
 		--wrap "$(MEMCHECK)"
 
+.PHONY: analyze analyzed
+analyze: ## gcc's static analyser over the C code
+	@$(MAKE) --no-print-directory CC=gcc FLAVOUR=analyze analyzed
+
+analyzed: $(OBJ)
+
 # Debian names them with their version; what is missing is named as one looks for it.
 tool = $(or $(firstword $(shell which $(1) $(foreach v,20 19 18 17 16 15 14,$(1)-$(v)) 2>/dev/null)),$(1))
 
@@ -79,7 +86,7 @@ tidy: ## clang-tidy over the C code
 	$(call tool,clang-tidy) --quiet $(SRC) -- -std=c11 $(CPPFLAGS) -Icontroller -Icrds -Ireconcilers
 
 clean: ## Remove what was built, but for the control plane
-	rm -rf build/release build/asan build/asan-clang build/debug build/cover build/fuzz build/tollgate
+	rm -rf build/release build/asan build/asan-clang build/analyze build/debug build/cover build/fuzz build/tollgate
 
 build/tollgate: $(OUT)/tollgate
 	@mkdir -p build && cp -f $< $@

@@ -536,9 +536,18 @@ static void take_answer(struct cache *cache, enum kind_id kind, struct entry *e,
 	set_object(cache, kind, e, record);
 }
 
-bool cache_write_end(struct cache *cache, struct key key, void *record)
+/* From a request's beginning to its end the entry stays, whatever the watch says meanwhile. */
+static struct entry *under_way(struct cache *cache, struct key key)
 {
 	struct entry *e = find(&cache->view, key.kind, key.ns, key.name);
+
+	assert(e && e->aside);
+	return e;
+}
+
+bool cache_write_end(struct cache *cache, struct key key, void *record)
+{
+	struct entry *e = under_way(cache, key);
 	struct aside *a = e->aside;
 	const struct object *new = record, *old = e->object;
 	bool changed = true;
@@ -573,7 +582,7 @@ bool cache_write_end(struct cache *cache, struct key key, void *record)
 
 void cache_write_lost(struct cache *cache, struct key key)
 {
-	struct entry *e = find(&cache->view, key.kind, key.ns, key.name);
+	struct entry *e = under_way(cache, key);
 
 	land(cache, e->aside);
 	e->aside->doubtful = true; /* the caller knows, and will come back after its back-off */
@@ -581,7 +590,7 @@ void cache_write_lost(struct cache *cache, struct key key)
 
 void cache_read_missing(struct cache *cache, struct key key)
 {
-	struct entry *e = find(&cache->view, key.kind, key.ns, key.name);
+	struct entry *e = under_way(cache, key);
 	bool quiet = !e->aside->n_noted && !e->aside->blurred;
 
 	e->aside->flight = IN_STEP;
