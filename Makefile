@@ -82,8 +82,11 @@ tool = $(or $(firstword $(shell which $(1) $(foreach v,20 19 18 17 16 15 14,$(1)
 format: ## Rewrite the C code with clang-format
 	$(call tool,clang-format) -i $(wildcard include/*.[ch] reconcilers/*.[ch] crds/*.[ch] controller/*.[ch] tests/unit/*.[ch])
 
+# One file a process: clang-tidy 14 loses sight of va_start in the second file of many.
 tidy: ## clang-tidy over the C code
-	$(call tool,clang-tidy) --quiet $(SRC) -- -std=c11 $(CPPFLAGS) -Icontroller -Icrds -Ireconcilers
+	@tests/local/packages.sh --check
+	@printf '%s\n' $(SRC) | xargs -P"$$(nproc)" -I{} $(call tool,clang-tidy) --quiet {} -- -std=c11 $(CPPFLAGS) -Icontroller -Icrds \
+		-Ireconcilers '-DTOLLGATE_VERSION="x"' -fno-caret-diagnostics
 
 clean: ## Remove what was built, but for the control plane
 	rm -rf build/release build/asan build/asan-clang build/analyze build/debug build/cover build/fuzz build/tollgate

@@ -585,9 +585,11 @@ static int find_context(const struct files *files, const char *wanted, const cha
 		if (get_text(&root, "current-context", name, err))
 			return -1;
 	}
-	if (!*name)
-		return error_set(err, ERROR_INVALID, "%.80s: no current-context; choose one with --context: %s", files->list,
-				 list_contexts(files, known, sizeof(known)));
+	if (!*name) {
+		error_set(err, ERROR_INVALID, "%.80s: no current-context; choose one with --context: %s", files->list,
+			  list_contexts(files, known, sizeof(known)));
+		return -1;
+	}
 	if (find_entry(files, "contexts", "context", *name, out, err))
 		return -1;
 	if (!out->item)

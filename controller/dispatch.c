@@ -82,9 +82,11 @@ static void tell(struct dispatch *d, const struct ending *ending)
 /* The same key, request and answer; what the server says about it may name a version. */
 static uint64_t failure_hash(const struct ending *ending, const struct error *err)
 {
-	const int numbers[] = { ending->key.kind, (int)ending->type, err->code, (int)err->class };
+	uint64_t hash = hash_text(HASH_EMPTY, kinds[ending->key.kind].resource->kind);
 
-	return hash_text(hash_text(hash_bytes(HASH_EMPTY, numbers, sizeof(numbers)), atom_text(ending->key.ns)), ending->key.name->text);
+	hash = hash_text(hash_text(hash, atom_text(ending->key.ns)), ending->key.name->text);
+	hash = hash_text(hash, write_type_names[ending->type]);
+	return hash_bytes(hash_bytes(hash, &err->code, sizeof(err->code)), &err->class, sizeof(err->class));
 }
 
 static void complain(struct dispatch *d, const struct ending *ending, const struct error *err, int64_t now)

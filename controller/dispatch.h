@@ -69,6 +69,6 @@ struct dispatch_wait {
 };
 struct dispatch_wait dispatch_wait(const struct dispatch *);
 /* writer_listener.finished; context is the struct dispatch. */
-void dispatch_finished(void *dispatch, const struct ending *, const struct error *);
+void dispatch_finished(void *context, const struct ending *, const struct error *);
 
 #endif

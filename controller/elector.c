@@ -432,8 +432,10 @@ void elector_free(struct elector *e)
 	if (!e)
 		return;
 	drop_request(e);
-	while (e->refused)
-		gate_cancel(e, e->refused);
+	for (struct call *call = e->refused, *next; call; call = next) {
+		next = call->next;
+		free(call);
+	}
 	free(e->text);
 	free(e);
 }

@@ -254,8 +254,8 @@ static void report(const struct parts *parts, unsigned asked, const char *endpoi
 	fprintf(out, "%s check %s\n", endpoint, ok ? "passed" : "failed");
 	fclose(out);
 	if (ok && !is_verbose(query)) {
-		strcpy(text, "ok"); /* shorter than any report */
-		len = 2;
+		len = strlen("ok"); /* shorter than any report */
+		memcpy(text, "ok", len);
 	}
 	answer(reply, ok ? 200 : 500, text, len);
 }

@@ -245,13 +245,12 @@ static struct watched *find_socket(const struct call *call)
 
 	curl_easy_getinfo(call->easy, CURLINFO_LOCAL_PORT, &port);
 	for (struct watched *watched = call->generation->sockets; port > 0 && watched; watched = watched->next) {
-		struct sockaddr_storage address = { 0 };
+		struct sockaddr_in6 address = { 0 }; /* where the port of IPv4 stands in the same place */
 		socklen_t len = sizeof(address);
 
 		if (getsockname(watched->fd, (struct sockaddr *)&address, &len))
 			continue;
-		/* The port stands in the same place for IPv4 and IPv6. */
-		if (ntohs(((const struct sockaddr_in *)&address)->sin_port) == port)
+		if (ntohs(address.sin6_port) == port)
 			return watched;
 	}
 	return NULL;
@@ -699,7 +698,7 @@ static void patrol_fired(uv_timer_t *timer)
 {
 	struct http *http = timer->data;
 	int64_t now = loop_monotonic_ms(), next;
-	struct call *call = http->calls;
+	struct call *call;
 
 	if (now >= http->reread_at_ms)
 		reread_trust(http);

@@ -107,10 +107,10 @@ static const struct {
 	int64_t ms;
 	const char *late;
 } stop_steps[] = {
-	{ requests_ended, 30 * 1000, "requests under way did not end in time and are cut off; the lease is left to run out" },
-	{ events_sent, 2 * 1000, "events could not be sent in time and are dropped" },
-	{ lease_given_back, 3 * 1000, "the lease could not be given back; another replica waits until it has run out" },
-	{ has_lingered, 60 * 60 * 1000, NULL },
+	{ requests_ended, 30000, "requests under way did not end in time and are cut off; the lease is left to run out" },
+	{ events_sent, 2000, "events could not be sent in time and are dropped" },
+	{ lease_given_back, 3000, "the lease could not be given back; another replica waits until it has run out" },
+	{ has_lingered, 3600000, NULL },
 };
 
 enum { STOP_STEPS = sizeof(stop_steps) / sizeof(stop_steps[0]) };
@@ -428,7 +428,7 @@ static int start(struct program *p, struct error *err)
 	queue_measure(p->manager.queue, stopwatch_ns);
 	p->parts = (struct parts){ .log = &p->log, .version = TOLLGATE_VERSION, .identity = p->identity, .loop = p->loop, .http = p->http,
 				   .manager = &p->manager, .elector = p->elector, .recorder = p->recorder,
-				   .stale_ms = 2 * 1000 * o->watch_idle_timeout_s };
+				   .stale_ms = 2000L * o->watch_idle_timeout_s };
 	return prepare_webhook(p, err);
 }
 

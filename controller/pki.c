@@ -5,6 +5,7 @@
 #include "pki.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
@@ -131,7 +132,8 @@ void pki_digest(const char *const texts[], size_t n, unsigned char digest[PKI_DI
 
 static int failed(struct error *err, const char *what, int code)
 {
-	return error_set(err, ERROR_INVALID, "%s: %s", what, gnutls_strerror(code));
+	error_set(err, ERROR_INVALID, "%s: %s", what, gnutls_strerror(code));
+	return -1;
 }
 
 /* A text of which something can be read. */
@@ -438,6 +440,7 @@ int pki_carry_out(struct pki_store *store, const struct certs *certs, const stru
 	} else if (step->new_leaf && open_key(store->pem[PKI_CA_KEY], pki_part_names[PKI_CA_KEY], &ca_key, err) < 0) {
 		return -1;
 	}
+	assert(step->new_ca || !step->new_leaf || old.n); /* certs.c asks for no leaf that nobody could sign */
 	if (step->new_leaf && (code = make_leaf(leaf, leaf_key, step->new_ca ? new_ca : old.crts[0], ca_key, names,
 						certs_span(times, times->leaf_ms, now))) < 0)
 		return failed(err, "signing a certificate", code);

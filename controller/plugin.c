@@ -25,8 +25,6 @@ enum {
 	HINT_MAX = 120,       /* of installHint: the rest of a message must stay */
 };
 
-extern char **environ;
-
 struct run {
 	struct plugin *plugin; /* NULL: the plugin is gone, or has heard of the end */
 	uv_process_t process;

@@ -49,7 +49,8 @@ static double boot_time(const char *root)
 	if (!file)
 		return NAN;
 	while (isnan(boot) && getline(&line, &size, file) >= 0)
-		(void)sscanf(line, "btime %lf", &boot);
+		if (strncmp(line, "btime ", strlen("btime ")) == 0)
+			boot = strtod(line + strlen("btime "), NULL);
 	fclose(file);
 	return boot;
 }
@@ -150,12 +151,24 @@ static double memory_limit(const char *root)
 	return limit;
 }
 
+/* The number at *at, which moves on; NAN where there is none. */
+static double next_number(const char **at)
+{
+	char *end;
+	double number = strtod(*at, &end);
+
+	if (end == *at)
+		return NAN;
+	*at = end;
+	return number;
+}
+
 struct process_stats process_stats(const char *root)
 {
 	char text[256];
-	double size = NAN, resident = NAN, shared = NAN, page = (double)sysconf(_SC_PAGESIZE);
+	const char *at = read_text(root, "/proc/self/statm", text, sizeof(text));
+	double page = (double)sysconf(_SC_PAGESIZE), size = next_number(&at), resident = next_number(&at), shared = next_number(&at);
 
-	(void)sscanf(read_text(root, "/proc/self/statm", text, sizeof(text)), "%lf %lf %lf", &size, &resident, &shared);
 	return (struct process_stats){
 		.cpu_seconds = cpu_seconds(),
 		.start_time_seconds = start_time(root),

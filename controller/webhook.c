@@ -451,8 +451,10 @@ void webhook_free(struct webhook *webhook)
 {
 	if (!webhook)
 		return;
-	while (webhook->inquiries)
-		inquiry_free(webhook->inquiries);
+	for (struct inquiry *q = webhook->inquiries, *next; q; q = next) {
+		next = q->next;
+		inquiry_free(q);
+	}
 	arena_close(&webhook->arena);
 	frame_close(&webhook->frame);
 	free(webhook);

@@ -300,8 +300,8 @@ void writer_free(struct writer *w)
 {
 	if (!w)
 		return;
-	while (w->jobs) {
-		struct job *job = w->jobs;
+	for (struct job *job = w->jobs, *next; job; job = next) {
+		next = job->next;
 		w->port->cancel(w->port->self, job->call);
 		job_unlink(job);
 		job_free(job);

@@ -229,16 +229,24 @@ static int build(struct parse *p, unsigned depth, struct built *out, struct erro
 	return name ? remember_anchor(p, name, out, err) : 0;
 }
 
+static int skip_events(struct parse *p, int n, struct error *err)
+{
+	while (n-- > 0)
+		if (next_event(p, err))
+			return -1;
+	return 0;
+}
+
 /* Stream and document start and end around the one node. */
 static int build_document(struct parse *p, struct error *err)
 {
 	static const struct yamlnode nothing = { .type = YAMLNODE_NULL, .line = 1, .column = 1, .text = "" };
 	struct built root = { .node = &nothing };
 
-	if (next_event(p, err) || next_event(p, err))
+	if (skip_events(p, 2, err))
 		return -1;
 	if (p->event.type == YAML_DOCUMENT_START_EVENT) {
-		if (next_event(p, err) || build(p, 1, &root, err) || next_event(p, err) || next_event(p, err))
+		if (next_event(p, err) || build(p, 1, &root, err) || skip_events(p, 2, err))
 			return -1;
 		if (p->event.type != YAML_STREAM_END_EVENT)
 			return fail_at(p->doc, p->event.start_mark, err, "a second document");

@@ -304,9 +304,10 @@ static char *pointer_name(const char *name, size_t len)
 	char *text = memory_strndup(name, len), *to = text;
 
 	for (const char *from = text; *from; from++) {
-		const bool escape = *from == '~' && (from[1] == '0' || from[1] == '1');
-
-		*to++ = !escape ? *from : *++from == '0' ? '~' : '/';
+		if (*from == '~' && (from[1] == '0' || from[1] == '1'))
+			*to++ = *++from == '0' ? '~' : '/';
+		else
+			*to++ = *from;
 	}
 	*to = '\0';
 	return text;

@@ -113,32 +113,31 @@ static bool outranks(struct tenure a, atom_t a_ns, struct tenure b, atom_t b_ns)
 /* The namespace that holds the project, or NULL when nobody is eligible. */
 static atom_t holder(const struct contest *contest)
 {
-	atom_t best = NULL;
+	const struct billingaccountbinding *best = NULL;
 	bool rivals = false;
 
 	for (size_t i = 0; i < contest->n_claims; i++) {
-		atom_t ns = contest->claims[i].binding->meta.ns;
+		const struct billingaccountbinding *binding = contest->claims[i].binding;
 		if (bar(contest, &contest->claims[i]))
 			continue;
-		rivals |= best && best != ns;
-		best = ns;
+		rivals |= best && best->meta.ns != binding->meta.ns;
+		best = binding;
 	}
 	if (!rivals) /* nearly always */
-		return best;
+		return best ? best->meta.ns : NULL;
 
-	struct tenure best_tenure = { 0 };
-	best = NULL;
+	struct tenure best_tenure = tenure_of(contest, best);
 	for (size_t i = 0; i < contest->n_claims; i++) {
 		const struct billingaccountbinding *binding = contest->claims[i].binding;
 		if (bar(contest, &contest->claims[i]))
 			continue;
 		struct tenure tenure = tenure_of(contest, binding);
-		if (!best || outranks(tenure, binding->meta.ns, best_tenure, best)) {
-			best = binding->meta.ns;
+		if (outranks(tenure, binding->meta.ns, best_tenure, best->meta.ns)) {
+			best = binding;
 			best_tenure = tenure;
 		}
 	}
-	return best;
+	return best->meta.ns;
 }
 
 /* Does a beat b, both of the namespace that holds the project? */

@@ -86,10 +86,10 @@ const char *money_format(struct money a, unsigned at_least, struct arena *arena)
 	if (a.size < 0)
 		*point++ = '-';
 	memset(point, '0', zeros);
-	memcpy(point + zeros, digits, len);
+	memcpy(point + zeros, digits, len + 1);
 	point += zeros + len - scale;
 	if (scale) {
-		memmove(point + 1, point, scale);
+		memmove(point + 1, point, scale + 1);
 		*point = '.';
 	}
 	return text;

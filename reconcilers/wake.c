@@ -17,11 +17,6 @@ bool same_text(const char *a, const char *b)
 	return a == b || (a && b && !strcmp(a, b));
 }
 
-bool same_object(const struct object *old, const struct object *new)
-{
-	return old && new && same_text(old->uid, new->uid);
-}
-
 void wake_found(const struct view *view, const struct key_sink *sink, enum kind_id kind, unsigned index, atom_t scope, atom_t value)
 {
 	struct postings found = view_find(view, kind, index, scope, value);
@@ -132,7 +127,7 @@ void wake_on_namespace(const struct view *view, const void *before, const void *
 {
 	const struct namespace *old = before, *new = after, *any = new ? new : old;
 	atom_t old_organization = old ? old->organization : NULL, new_organization = new ? new->organization : NULL;
-	struct residents residents = { .view = view, .sink = sink, .ns = any->meta.name };
+	struct residents residents = { .view = view, .sink = sink, .ns = any->meta.name }; /* NOLINT(clang-analyzer-core.NullDereference): one of both is there */
 
 	if (!same_object(before, after) || old->project != new->project || old_organization != new_organization) {
 		wake_project_of(view, sink, old);

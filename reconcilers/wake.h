@@ -4,10 +4,13 @@
 
 #include "reconcile.h"
 
-/* Is it the same object before and after: both there, and one UID? */
-bool same_object(const struct object *old, const struct object *new);
 /* NULL is equal to NULL alone. */
 bool same_text(const char *a, const char *b);
+/* Is it the same object before and after: both there, and one UID? */
+static inline bool same_object(const struct object *old, const struct object *new)
+{
+	return old && new && same_text(old->uid, new->uid);
+}
 
 /* The objects of a kind that an index has under that value. */
 void wake_found(const struct view *, const struct key_sink *, enum kind_id, unsigned index, atom_t scope, atom_t value);
@@ -19,9 +22,9 @@ void wake_bindings(const struct view *, const struct key_sink *, atom_t project)
 void wake_account_projects(const struct view *, const struct key_sink *, atom_t ns, atom_t account);
 
 /* The same as watch rules (reconcile.h), for bindings and gates at once, as both follow the same facts. */
-void wake_on_account(const struct view *, const void *old, const void *new, const struct key_sink *);
-void wake_on_method(const struct view *, const void *old, const void *new, const struct key_sink *);
-void wake_on_arrangement(const struct view *, const void *old, const void *new, const struct key_sink *);
-void wake_on_namespace(const struct view *, const void *old, const void *new, const struct key_sink *);
+void wake_on_account(const struct view *, const void *before, const void *after, const struct key_sink *);
+void wake_on_method(const struct view *, const void *before, const void *after, const struct key_sink *);
+void wake_on_arrangement(const struct view *, const void *before, const void *after, const struct key_sink *);
+void wake_on_namespace(const struct view *, const void *before, const void *after, const struct key_sink *);
 
 #endif
