@@ -70,11 +70,20 @@ valgrind: all $(UNIT) controlplane ## Unit tests, and projects' end-to-end tests
 	@TOLLGATE_BINARY=$(CURDIR)/tests/local/valgrind.sh tests/run.py $(UNIT) --pytest tests/e2e/test_project.py \
 		--wrap "$(MEMCHECK)"
 
-.PHONY: analyze analyzed
+.PHONY: analyze analyzed cover covered
 analyze: ## gcc's static analyser over the C code
 	@$(MAKE) --no-print-directory CC=gcc FLAVOUR=analyze analyzed
 
 analyzed: $(OBJ)
+
+cover: ## Lines and branches that unit tests run, file by file; reconcilers are held to all of their lines
+	@$(MAKE) --no-print-directory CC=gcc FLAVOUR=cover covered
+
+# Counts of earlier runs, and of objects that have been rebuilt since, are none.
+covered: $(OBJ) $(UNIT)
+	@find $(OUT) -name '*.gcda' -delete
+	@tests/run.py $(UNIT)
+	@tests/cover.py $(OUT)
 
 # Debian names them with their version; what is missing is named as one looks for it.
 tool = $(or $(firstword $(shell which $(1) $(foreach v,20 19 18 17 16 15 14,$(1)-$(v)) 2>/dev/null)),$(1))

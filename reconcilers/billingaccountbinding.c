@@ -77,10 +77,6 @@ static const char *bound_message(const struct claim *claim, enum standing standi
 	const char *project = atom_text(self->spec.project);
 
 	switch (standing) {
-	case STANDING_WINS:
-		if (claim->account)
-			return "The project is billed to this account."; /* the same text for all: kept once, not ten thousand times */
-		return claim_obstacle(claim, arena);
 	case STANDING_ACCOUNT_NOT_FOUND:
 	case STANDING_ACCOUNT_NOT_READY:
 		return claim_obstacle(claim, arena);
@@ -96,10 +92,12 @@ static const char *bound_message(const struct claim *claim, enum standing standi
 			return arena_printf(arena, "project \"%s\" already has an active billing account binding \"%s\"", project,
 					    winner->binding->meta.name->text);
 		return arena_printf(arena, "project \"%s\" is already billed to an account of another namespace", project);
-	case STANDING_LEAVING:
+	case STANDING_LEAVING: /* not written */
+	case STANDING_WINS:
 		break;
 	}
-	return "";
+	/* The same text for all: kept once, not ten thousand times. */
+	return claim->account ? "The project is billed to this account." : claim_obstacle(claim, arena);
 }
 
 /* Phase and facts that stick, as they follow from the standing. */
@@ -129,25 +127,15 @@ static void move(struct binding_status *status, const struct billingaccountbindi
 }
 
 /* What to do about a place that is not the winner's. */
-static const char *next_step(enum standing standing)
-{
-	switch (standing) {
-	case STANDING_SUPERSEDED:
-		return "create another binding to come back";
-	case STANDING_ACCOUNT_NOT_FOUND:
-		return "create the account, or bind the project to another one";
-	case STANDING_ACCOUNT_NOT_READY:
-		return "bring the account to the phase Ready, or bind the project to another one";
-	case STANDING_OTHER_ORGANIZATION:
-		return "bind the project to an account of its own organization";
-	case STANDING_CLAIMED_ELSEWHERE:
-		return "have whoever pays for the project now delete that binding";
-	case STANDING_WINS:
-	case STANDING_LEAVING:
-		break;
-	}
-	return "";
-}
+static const char *const next_steps[] = {
+	[STANDING_WINS] = "",
+	[STANDING_SUPERSEDED] = "create another binding to come back",
+	[STANDING_ACCOUNT_NOT_FOUND] = "create the account, or bind the project to another one",
+	[STANDING_ACCOUNT_NOT_READY] = "bring the account to the phase Ready, or bind the project to another one",
+	[STANDING_OTHER_ORGANIZATION] = "bind the project to an account of its own organization",
+	[STANDING_CLAIMED_ELSEWHERE] = "have whoever pays for the project now delete that binding",
+	[STANDING_LEAVING] = "",
+};
 
 static void tell(const struct billingaccountbinding *self, const struct binding_status *status, enum standing standing, struct effects *effects)
 {
@@ -156,7 +144,7 @@ static void tell(const struct billingaccountbinding *self, const struct binding_
 
 	if (!transition_took_place(&bound))
 		return;
-	event.note = arena_printf(effects->arena, "Not bound: %s. Next: %s.", bound.after->message, next_step(standing));
+	event.note = arena_printf(effects->arena, "Not bound: %s. Next: %s.", bound.after->message, next_steps[standing]);
 	if (bound.after->status == CONDITION_TRUE) {
 		event = (struct event){ .reason = "Bound", .action = "Binding" };
 		event.note = arena_printf(effects->arena, "Project \"%s\" is billed to billing account \"%s\" from now on.",

@@ -31,16 +31,11 @@ enum arrangement_phase arrangement_phase(const struct billingarrangement *arrang
 
 instant_t arrangement_turns_at(const struct billingarrangement *arrangement, instant_t now)
 {
-	switch (arrangement_phase(arrangement, now)) {
-	case ARRANGEMENT_SCHEDULED:
-		return arrangement_starts_at(arrangement);
-	case ARRANGEMENT_ACTIVE:
-		return arrangement->spec.ends_at;
-	case ARRANGEMENT_PHASE_ABSENT:
-	case ARRANGEMENT_ENDED:
-		break;
-	}
-	return 0;
+	enum arrangement_phase phase = arrangement_phase(arrangement, now);
+
+	if (phase == ARRANGEMENT_ENDED)
+		return 0;
+	return phase == ARRANGEMENT_SCHEDULED ? arrangement_starts_at(arrangement) : arrangement->spec.ends_at;
 }
 
 static const char *phase_name(enum arrangement_phase phase)
@@ -113,17 +108,11 @@ static const char *moment_words(const char *words, instant_t moment, struct aren
 
 static const char *message(const struct billingarrangement *self, enum arrangement_phase phase, struct arena *arena)
 {
-	switch (phase) {
-	case ARRANGEMENT_SCHEDULED:
-		return moment_words("Starts at", arrangement_starts_at(self), arena);
-	case ARRANGEMENT_ACTIVE:
-		return self->spec.ends_at ? moment_words(IN_FORCE " until", self->spec.ends_at, arena) : IN_FORCE ".";
-	case ARRANGEMENT_ENDED:
+	if (phase == ARRANGEMENT_ENDED)
 		return moment_words("Ended at", self->spec.ends_at, arena);
-	case ARRANGEMENT_PHASE_ABSENT:
-		break;
-	}
-	return "";
+	if (phase == ARRANGEMENT_SCHEDULED)
+		return moment_words("Starts at", arrangement_starts_at(self), arena);
+	return self->spec.ends_at ? moment_words(IN_FORCE " until", self->spec.ends_at, arena) : IN_FORCE ".";
 }
 
 /* What a status says of it: its phase alone does not tell whether it applies. */
@@ -160,7 +149,7 @@ static const char *sentence(const char *words, struct arena *arena)
 {
 	size_t len = strlen(words);
 
-	return len && words[len - 1] != '.' ? arena_printf(arena, "%s.", words) : words;
+	return words[len - 1] != '.' ? arena_printf(arena, "%s.", words) : words;
 }
 
 static void tell(const struct billingarrangement_inputs *in, const struct arrangement_status *status, struct effects *effects)

@@ -39,20 +39,13 @@ static void keep_last_to_end(const struct billingarrangement **kept, const struc
 
 static void judge_arrangement(struct payment_verdict *verdict, const struct billingarrangement *one, instant_t now)
 {
+	enum arrangement_phase phase = arrangement_phase(one, now);
+
 	verdict->until = sooner_of(verdict->until, arrangement_turns_at(one, now));
-	switch (arrangement_phase(one, now)) {
-	case ARRANGEMENT_ACTIVE:
-		keep_first(&verdict->in_force, one);
-		return;
-	case ARRANGEMENT_SCHEDULED:
-		keep_first(&verdict->scheduled, one);
-		return;
-	case ARRANGEMENT_ENDED:
+	if (phase == ARRANGEMENT_ENDED)
 		keep_last_to_end(&verdict->ended, one);
-		return;
-	case ARRANGEMENT_PHASE_ABSENT:
-		return;
-	}
+	else
+		keep_first(phase == ARRANGEMENT_ACTIVE ? &verdict->in_force : &verdict->scheduled, one);
 }
 
 struct payment_verdict payment_judge(const struct billingaccount *account, const struct payment_means *means, instant_t now,

@@ -39,26 +39,15 @@ static const struct object_ref *reference(atom_t ns, atom_t name, struct arena *
 	return ref;
 }
 
-static const char *next_step(enum deploy_reason reason)
-{
-	switch (reason) {
-	case DEPLOY_NO_BINDING:
-		return "bind the project to a billing account";
-	case DEPLOY_PAYMENT_METHOD_REQUIRED:
-		return "set spec.defaultPaymentMethodRef of the billing account";
-	case DEPLOY_PAYMENT_METHOD_NOT_USABLE:
-		return "put the payment method right, or make another one the account's default";
-	case DEPLOY_ACCOUNT_NOT_READY:
-		return "bring the account to the phase Ready, or bind the project to another one";
-	case DEPLOY_ACCOUNT_SUSPENDED:
-		return "settle it with billing staff";
-	case DEPLOY_ACCOUNT_DELETING:
-		return "bind the project to another billing account";
-	case DEPLOY_ALLOWED:
-		break;
-	}
-	return "";
-}
+static const char *const next_steps[] = {
+	[DEPLOY_ALLOWED] = "",
+	[DEPLOY_NO_BINDING] = "bind the project to a billing account",
+	[DEPLOY_PAYMENT_METHOD_REQUIRED] = "set spec.defaultPaymentMethodRef of the billing account",
+	[DEPLOY_PAYMENT_METHOD_NOT_USABLE] = "put the payment method right, or make another one the account's default",
+	[DEPLOY_ACCOUNT_NOT_READY] = "bring the account to the phase Ready, or bind the project to another one",
+	[DEPLOY_ACCOUNT_SUSPENDED] = "settle it with billing staff",
+	[DEPLOY_ACCOUNT_DELETING] = "bind the project to another billing account",
+};
 
 static void tell(const struct projectbilling *self, const struct projectbilling_status *status, enum deploy_reason reason, struct effects *effects)
 {
@@ -74,7 +63,7 @@ static void tell(const struct projectbilling *self, const struct projectbilling_
 		event.warning = true;
 		event.reason = "DeployBlocked";
 		event.note = arena_printf(effects->arena, "Deploys are blocked (%s%s%s): %s. Next: %s.", old, arrow, t.after->reason,
-					  t.after->message, next_step(reason));
+					  t.after->message, next_steps[reason]);
 	}
 	effects_tell(effects, event);
 }

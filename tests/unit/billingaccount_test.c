@@ -62,11 +62,12 @@ static void a_spec_is_judged_by_its_first_fault(void **state)
 static void emails_are_well_formed_or_not(void **state)
 {
 	static const char *const good[] = { "a@b.example", "first.last+tag@sub.example.com", "o'neil@example.ie", "a@localhost",
-					    "x@xn--bcher-kva.example", "用户@例子.example", "a@1.2.3.4" };
+					    "x@xn--bcher-kva.example", "用户@例子.example", "a@1.2.3.4",
+					    "{a|b}~@b.example" };
 	static const char *const bad[] = { "", "@", "a", "a@", "@b.example", "a b@c.example", "a@b@c.example", ".a@b.example",
 					   "a.@b.example", "a..b@c.example", "a@b..example", "a@.example", "a@example.", "a@-b.example",
 					   "a@b-.example", "a@b_c.example", "Joe <joe@example.com>", "joe@example.com ", "a@b.example\n",
-					   "a\"b@c.example", "a,b@c.example" };
+					   "a\"b@c.example", "a,b@c.example", "a@b{c.example", NULL };
 	struct contact_info contact = { 0 };
 	struct account_spec spec = { .currency_code = "EUR", .contact_info = &contact };
 
@@ -79,8 +80,37 @@ static void emails_are_well_formed_or_not(void **state)
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		contact.email = bad[i];
 		if (!account_validate(&spec, &test_arena))
-			fail_msg("\"%s\" should be refused", bad[i]);
+			fail_msg("\"%s\" should be refused", bad[i] ? bad[i] : "(none)");
 	}
+}
+
+/* RFC 5321, 4.5.3.1, and RFC 1035, 2.3.4: 64 before the @, 254 in all, 63 a label, 253 octets a host. */
+static void emails_have_their_limits(void **state)
+{
+	struct contact_info contact = { 0 };
+	struct account_spec spec = { .currency_code = "EUR", .contact_info = &contact };
+	char label[64], local[65];
+
+	(void)state;
+	memset(label, 'b', 63);
+	memset(local, 'a', 64);
+	label[63] = local[64] = '\0';
+	contact.email = arena_printf(&test_arena, "%s@%s.%s.%.61s", local, label, label, label); /* 254 */
+	assert_null(account_validate(&spec, &test_arena));
+	contact.email = arena_printf(&test_arena, "%s@%s.%s.%.62s", local, label, label, label);
+	assert_non_null(account_validate(&spec, &test_arena));
+	contact.email = arena_printf(&test_arena, "a@%s.example", label);
+	assert_null(account_validate(&spec, &test_arena));
+	contact.email = arena_printf(&test_arena, "a@b%s.example", label);
+	assert_non_null(account_validate(&spec, &test_arena));
+	for (size_t i = 0; i + 1 < 62; i += 2) /* two octets each, and one character */
+		memcpy(label + i, "\u00e4", 2);
+	label[62] = '\0';
+	contact.email = arena_printf(&test_arena, "a@%s.%s.%s.%s", label, label, label, label); /* 251 octets of a host */
+	assert_null(account_validate(&spec, &test_arena));
+	contact.email = arena_printf(&test_arena, "a@%s.%s.%s.%s.bb", label, label, label, label);
+	assert_non_null(account_validate(&spec, &test_arena));
+
 	char long_local[128];
 	memset(long_local, 'a', 65);
 	strcpy(long_local + 65, "@b.example");
@@ -261,6 +291,7 @@ static void the_finalizer_goes_last(void **state)
 		{ "deleted, bound once: kept, and says so", true, true, 1, 0, FINALIZER_KEEP, "Deletion waits for 1 active binding." },
 		{ "deleted, bound: kept, and says so", true, true, 3, 1, FINALIZER_KEEP, "Deletion waits for 3 active bindings." },
 		{ "deleted, a binding may be on its way: kept for a moment", true, true, 0, 1, FINALIZER_KEEP, NULL },
+		{ "deleted without it, nothing bound", true, false, 0, 0, FINALIZER_KEEP, NULL },
 		{ "deleted without it: never added", true, false, 2, 0, FINALIZER_KEEP, "Deletion waits for 2 active bindings." },
 	};
 	static const char *const finalizers[] = { "other/finalizer", ACCOUNT_FINALIZER };
@@ -562,6 +593,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_spec_is_judged_by_its_first_fault),
 		cmocka_unit_test(emails_are_well_formed_or_not),
+		cmocka_unit_test(emails_have_their_limits),
 		cmocka_unit_test(only_currencies_in_use_are_known),
 		cmocka_unit_test(staff_decide_suspended_and_archived),
 		cmocka_unit_test(all_four_conditions_in_order_and_then_rest),

@@ -591,6 +591,27 @@ static void organizations_that_come_to_differ_part_binding_and_project(void **st
 	cluster_close(&c);
 }
 
+/* Whichever namespace of the project comes first. */
+static void a_project_of_two_organizations_takes_no_binding_of_either(void **state)
+{
+	(void)state;
+	for (int turn = 0; turn < 2; turn++) {
+		struct cluster c;
+		cluster_init(&c);
+		put_namespace(&c, "acme", NULL, "acme-org");
+		put_namespace(&c, "web-1", "web", turn ? "acme-org" : "zeta-org");
+		put_namespace(&c, "web-2", "web", turn ? "zeta-org" : "acme-org");
+		put_account(&c, "acme", "main", NULL);
+		put_binding(&c, "acme", "b", "main", "web");
+		settle(&c);
+		expect_condition(&binding(&c, "acme", "b")->status.conditions, 0, "Bound", CONDITION_FALSE, "ProjectInOtherOrganization");
+		put_namespace(&c, turn ? "web-2" : "web-1", "web", "acme-org");
+		settle(&c);
+		assert_int_equal(binding(&c, "acme", "b")->status.phase, BINDING_ACTIVE);
+		cluster_close(&c);
+	}
+}
+
 /* ---- who is woken ---- */
 
 /* Whatever came of a request, a sibling that is not Active may have waited for its end; its own turn is the queue's to choose. */
@@ -679,6 +700,7 @@ int main(void)
 		cmocka_unit_test(a_pending_newer_binding_takes_over_once_its_account_is_ready),
 		cmocka_unit_test(a_rebinding_tenant_keeps_its_project_in_any_order),
 		cmocka_unit_test(organizations_that_come_to_differ_part_binding_and_project),
+		cmocka_unit_test(a_project_of_two_organizations_takes_no_binding_of_either),
 		cmocka_unit_test(the_end_of_a_request_wakes_waiting_siblings),
 		cmocka_unit_test(only_what_a_contest_reads_wakes_siblings_and_gates),
 	};

@@ -4,6 +4,7 @@
  */
 #include "../../reconcilers/billingaccount_inputs.h"
 #include "../../reconcilers/billingarrangement_inputs.h"
+#include "../../reconcilers/payment.h"
 #include "cluster.h"
 #include "projectbilling.h"
 
@@ -208,6 +209,7 @@ static void payment_is_judged_by_precedence(void **state)
 		{ "of two in force the earlier start decides", { { "b", -10, 40 }, { "a", -5, 20 } }, NULL, false, 0, CONDITION_TRUE, "InvoiceTerms", "\"b\"", DEPLOY_ALLOWED, "b", 20 },
 		{ "touching: one takes over from the other", { { "a", -20, -10 }, { "b", -10, 0 } }, NULL, false, 0, CONDITION_TRUE, "InvoiceTerms", "", DEPLOY_ALLOWED, "b", 0 },
 		{ "of two that are over the later end", { { "a", -30, -20 }, { "b", -40, -10 } }, NULL, false, 0, CONDITION_FALSE, "ArrangementEnded", "\"b\"", DEPLOY_PAYMENT_METHOD_REQUIRED, NULL, 0 },
+		{ "of two that ended at once the later start", { { "a", -40, -10 }, { "b", -30, -10 } }, NULL, false, 0, CONDITION_FALSE, "ArrangementEnded", "\"b\"", DEPLOY_PAYMENT_METHOD_REQUIRED, NULL, 0 },
 		{ "of two to come the earlier", { { "a", 30, 0 }, { "b", 20, 0 } }, NULL, false, 0, CONDITION_FALSE, "ArrangementScheduled", "\"b\"", DEPLOY_PAYMENT_METHOD_REQUIRED, NULL, 20 },
 	};
 	static const char *const finalizers[] = { ACCOUNT_FINALIZER };
@@ -259,8 +261,40 @@ static void only_the_accounts_own_count(void **state)
 	one.meta.created = account.meta.created - SECOND; /* before it: an earlier account's */
 	assert_int_equal(deploy_judge(account.meta.name, &account, &means, NOW, &test_arena).reason, DEPLOY_PAYMENT_METHOD_REQUIRED);
 	one.meta.created = account.meta.created;
+	one.spec.type = ARRANGEMENT_TYPE_ABSENT; /* of a later version: grants nothing that is known here */
+	assert_int_equal(deploy_judge(account.meta.name, &account, &means, NOW, &test_arena).reason, DEPLOY_PAYMENT_METHOD_REQUIRED);
+	one.spec.type = ARRANGEMENT_INVOICE;
 	one.meta.deleted = NOW;
 	assert_int_equal(deploy_judge(account.meta.name, &account, &means, NOW, &test_arena).reason, DEPLOY_PAYMENT_METHOD_REQUIRED);
+}
+
+/* Of those that start at once the one made first decides, then the lesser name. */
+static void one_of_two_always_goes_before_the_other(void **state)
+{
+	struct billingarrangement a = arrangement_of("a", -10, 0), b = arrangement_of("b", -10, 0);
+
+	(void)state;
+	assert_true(arrangement_precedes(&a, &b) && !arrangement_precedes(&b, &a));
+	b.meta.created = a.meta.created - SECOND;
+	assert_true(arrangement_precedes(&b, &a) && !arrangement_precedes(&a, &b));
+	a.spec.starts_at -= SECOND;
+	assert_true(arrangement_precedes(&a, &b) && !arrangement_precedes(&b, &a));
+}
+
+/* Which of three that overlap is named does not depend on the order in which they come. */
+static void of_many_in_the_way_the_first_is_named(void **state)
+{
+	struct billingaccount account = ready_account("acme", "main", NULL);
+	struct billingarrangement self = arrangement_of("terms", -10, 100), early = arrangement_of("early", -30, 0), mid = arrangement_of("mid", -20, 0);
+	const struct billingarrangement *there[] = { &self, &early, &mid }, *back[] = { &mid, &early, &self };
+	struct billingarrangement_inputs in = { .now = NOW, .self = &self, .account = &account };
+
+	(void)state;
+	for (int turn = 0; turn < 2; turn++) {
+		in.means = (struct payment_means){ .arrangements = turn ? back : there, .n_arrangements = 3 };
+		const struct arrangement_status *status = billingarrangement_reconcile(&in, &test_arena).status;
+		expect_text(status->conditions.items[0].message, "overlaps arrangement \"early\"");
+	}
 }
 
 /* ---- in a cluster ---- */
@@ -356,6 +390,8 @@ int main(void)
 		cmocka_unit_test(windows_that_touch_do_not_overlap),
 		cmocka_unit_test(payment_is_judged_by_precedence),
 		cmocka_unit_test(only_the_accounts_own_count),
+		cmocka_unit_test(one_of_two_always_goes_before_the_other),
+		cmocka_unit_test(of_many_in_the_way_the_first_is_named),
 		cmocka_unit_test(the_gate_opens_and_closes_with_the_terms),
 		cmocka_unit_test(staff_shorten_lengthen_and_withdraw),
 	};

@@ -59,6 +59,8 @@ static const struct contest_row contests[] = {
 	  { { "acme", "a", 20, BINDING_ACTIVE, .established = 25 }, { "zeta", "z", .created = 10 } } },
 	{ "two namespaces, both Active: the earlier established holds it", "z", REBIND_SUPERSEDE, NULL,
 	  { { "acme", "a", 10, BINDING_ACTIVE, .established = 40 }, { "zeta", "z", 20, BINDING_ACTIVE, .established = 30 } } },
+	{ "two namespaces, both Active: without a time of its own, its creation", "z", REBIND_SUPERSEDE, NULL,
+	  { { "acme", "a", .created = 20, .phase = BINDING_ACTIVE }, { "zeta", "z", 10, BINDING_ACTIVE, .established = 15 } } },
 	{ "two namespaces, established in one second: the lesser namespace", "a", REBIND_SUPERSEDE, NULL,
 	  { { "acme", "a", 10, BINDING_ACTIVE, .established = 30 }, { "zeta", "z", 10, BINDING_ACTIVE, .established = 30 } } },
 	{ "the holder's newest wins, not the newest of all", "a2", REBIND_SUPERSEDE, NULL,

@@ -48,6 +48,7 @@ static void phases_follow_writer_time_and_requests(void **state)
 		{ "without a phase: none from the time", INVOICE_PHASE_ABSENT, -5, NO, NULL, 1, INVOICE_PHASE_ABSENT,
 		  INVOICE_CATEGORY_ABSENT },
 		{ "open, to be voided", INVOICE_OPEN, 60, YES, NULL, 0, INVOICE_VOID, INVOICE_HISTORY },
+		{ "past due, and its writer said so", INVOICE_PAST_DUE, -5, NO, NULL, 0, INVOICE_PAST_DUE, INVOICE_ACTION_REQUIRED },
 		{ "past due, to be voided, nothing paid", INVOICE_PAST_DUE, -5, YES, "0.00", 0, INVOICE_VOID, INVOICE_HISTORY },
 		{ "without a phase, to be voided", INVOICE_PHASE_ABSENT, 0, YES, NULL, 0, INVOICE_VOID, INVOICE_HISTORY },
 		{ "to be voided, but paid in part", INVOICE_OPEN, 60, YES, "0.01", 0, INVOICE_OPEN, INVOICE_UPCOMING },
@@ -113,7 +114,7 @@ static void a_clock_that_is_set_back_takes_back_what_it_moved(void **state)
 
 static void ready_says_what_is_wrong(void **state)
 {
-	static const struct billing_period reversed = { NOW, NOW - 1 }, empty = { NOW, NOW };
+	static const struct billing_period reversed = { NOW, NOW - 1 }, empty = { NOW, NOW }, endless = { NOW, 0 }, beginless = { 0, NOW };
 	static const struct owner_reference stranger = { "billing.miloapis.com/v1alpha1", "BillingAccount", "main", "uid-0", UNSET };
 	static const struct owner_reference renamed = { "billing.miloapis.com/v1alpha1", "BillingAccount", "other", UID, UNSET };
 	static const struct owner_reference controlled = { "billing.miloapis.com/v1alpha1", "BillingAccount", "main", UID, YES };
@@ -141,6 +142,8 @@ static void ready_says_what_is_wrong(void **state)
 		{ "another kind has the account's UID", true, { 1, &disguised }, &october, INVOICE_OPEN, "EUR", "1", NULL, NULL, "OwnerMismatch", "wrong way" },
 		{ "period reversed", true, { 1, &owner }, &reversed, INVOICE_OPEN, "EUR", "1", NULL, NULL, "PeriodInvalid", "start must be before end" },
 		{ "period empty", true, { 1, &owner }, &empty, INVOICE_OPEN, "EUR", "1", NULL, NULL, "PeriodInvalid", "" },
+		{ "no start", true, { 1, &owner }, &beginless, INVOICE_OPEN, "EUR", "1", NULL, NULL, "PeriodInvalid", "" },
+		{ "no end", true, { 1, &owner }, &endless, INVOICE_OPEN, "EUR", "1", NULL, NULL, "PeriodInvalid", "" },
 		{ "period missing", true, { 1, &owner }, NULL, INVOICE_OPEN, "EUR", "1", NULL, NULL, "PeriodInvalid", "" },
 		{ "no phase", true, { 1, &owner }, &october, INVOICE_PHASE_ABSENT, NULL, NULL, NULL, NULL, "PhasePending", "has not set its phase" },
 		{ "another currency", true, { 1, &owner }, &october, INVOICE_OPEN, "USD", "1", NULL, NULL, "CurrencyMismatch",
@@ -189,6 +192,55 @@ static void a_refused_void_is_explained(void **state)
 	invoice.status.amount_paid = "3.00";
 	const struct invoice_status *status = invoice_reconcile(&in, &test_arena).status;
 	expect_text(status->conditions.items[0].message, "It cannot be voided: 3.00 has been paid");
+	invoice.status.phase = INVOICE_PAID; /* whoever says so need not say how much */
+	invoice.status.amount_paid = NULL;
+	status = invoice_reconcile(&in, &test_arena).status;
+	expect_text(status->conditions.items[0].message, "The invoice is Paid. It cannot be voided: it has been paid");
+}
+
+static void what_is_older_than_its_account_is_not_its_own(void **state)
+{
+	struct invoice invoice = invoice_of("main-2026-10", INVOICE_OPEN);
+	struct billingaccount account = ready_account("acme", "main", NULL);
+	struct invoice_inputs in = { .now = NOW, .self = &invoice, .account = &account };
+
+	(void)state;
+	invoice.owners.n = 0;
+	invoice.meta.created = account.meta.created - SECOND;
+	struct outcome outcome = invoice_reconcile(&in, &test_arena);
+	expect_text(expect_condition(&((const struct invoice_status *)outcome.status)->conditions, 0, "Ready", CONDITION_FALSE, "OwnerMismatch")->message,
+		    "It is older than billing account \"main\" and so may belong to an earlier one of that name");
+	assert_null(outcome.owner);
+}
+
+/* A garbage collector that finds a new owner among what it deletes would have more to do, and so would we. */
+static void nothing_gets_an_owner_while_either_goes(void **state)
+{
+	struct invoice invoice = invoice_of("main-2026-10", INVOICE_OPEN);
+	struct billingaccount account = ready_account("acme", "main", NULL);
+	struct invoice_inputs in = { .now = NOW, .self = &invoice, .account = &account };
+
+	(void)state;
+	invoice.owners.n = 0;
+	assert_string_equal(invoice_reconcile(&in, &test_arena).owner->uid, UID);
+	account.meta.deleted = NOW;
+	assert_null(invoice_reconcile(&in, &test_arena).owner);
+	account.meta.deleted = 0;
+	invoice.meta.deleted = NOW;
+	assert_null(invoice_reconcile(&in, &test_arena).owner);
+}
+
+/* An account without a currency has nothing to compare with. */
+static void an_account_without_a_currency_is_said(void **state)
+{
+	struct invoice invoice = invoice_of("main-2026-10", INVOICE_OPEN);
+	struct billingaccount account = ready_account("acme", "main", NULL);
+	struct invoice_inputs in = { .now = NOW, .self = &invoice, .account = &account };
+
+	(void)state;
+	account.spec.currency_code = NULL;
+	const struct invoice_status *status = invoice_reconcile(&in, &test_arena).status;
+	expect_text(status->conditions.items[0].message, "EUR is not the currency of billing account \"main\", which is not set");
 }
 
 /* ---- all of an account's ---- */
@@ -247,6 +299,14 @@ static void invoices_are_summed_up_in_any_order(void **state)
 		{ "amounts that are none are left out, and the newest is said",
 		  { { "a", INVOICE_OPEN, 1, 0, "EUR", "1e3" }, { "b", INVOICE_OPEN, 2, 0, "EUR" } }, CONDITION_TRUE, "Current",
 		  "leaves out 2 invoices that cannot be counted: b: it has neither", "b", "0.00", 0, 0 },
+		{ "nor what cannot be read",
+		  { { "a", INVOICE_OPEN, 1, 0, "EUR", NULL, "much" }, { "b", INVOICE_OPEN, 2, 0, "EUR", NULL, "5", "some" } }, CONDITION_TRUE,
+		  "Current", "leaves out 2 invoices that cannot be counted: b: status.amountPaid: \"some\"", "b", "0.00", 0, 0 },
+		{ "of two without a phase the newest", { { "a", INVOICE_PHASE_ABSENT, 1 }, { "b", INVOICE_PHASE_ABSENT, 2 } }, CONDITION_UNKNOWN,
+		  "PhasePending", "invoice b", NULL, "0.00", 0, 0 },
+		{ "another owner's that is settled is nobody's debt",
+		  { { "a", INVOICE_PAID, 2, .stranger = true }, { "c", INVOICE_VOID, 2, .stranger = true }, { "b", INVOICE_PAID, 1 } }, CONDITION_TRUE,
+		  "Current", "invoice b is paid", "b", "0.00", 0, 0 },
 		{ "another owner's does not count, but is named",
 		  { { "a", INVOICE_PAST_DUE, 2, -60, "EUR", "1", .stranger = true }, { "b", INVOICE_PAID, 1 } }, CONDITION_TRUE, "Current",
 		  "invoice b is paid; outstandingAmount leaves out 1 invoice that cannot be counted: a: metadata.ownerReferences", "b", "0.00", 0, 0 },
@@ -298,6 +358,55 @@ static void invoices_are_summed_up_in_any_order(void **state)
 			first = status;
 		}
 	}
+}
+
+/* By the end of its period, then by its start, then the later made, then the greater name; one without a period is older than any. */
+static void one_of_two_is_the_newest(void **state)
+{
+	static const struct billing_period longer = { NOW - 82 * DAY, NOW - 21 * DAY };
+	static const struct {
+		const char *rule;
+		const struct billing_period *newest, *other;
+		instant_t newest_created, other_created;
+		const char *newest_name, *other_name;
+	} rows[] = {
+		{ "the later start", &october, &longer, NOW, NOW, "a", "b" },
+		{ "the later made", &october, &october, NOW, NOW - SECOND, "a", "b" },
+		{ "the greater name", &october, &october, NOW, NOW, "b", "a" },
+		{ "any period", &october, NULL, NOW - SECOND, NOW, "a", "b" },
+		{ "neither has a period", NULL, NULL, NOW, NOW - SECOND, "a", "b" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct billingaccount account = ready_account("acme", "main", NULL);
+		struct invoice newest = invoice_of(rows[i].newest_name, INVOICE_OPEN), other = invoice_of(rows[i].other_name, INVOICE_OPEN);
+		const struct invoice *there[] = { &newest, &other }, *back[] = { &other, &newest };
+
+		rule(rows[i].rule);
+		newest.spec.period = rows[i].newest;
+		other.spec.period = rows[i].other;
+		newest.meta.created = rows[i].newest_created;
+		other.meta.created = rows[i].other_created;
+		assert_ptr_equal(invoicing_judge(&account, there, 2, NOW, &test_arena).latest, &newest);
+		assert_ptr_equal(invoicing_judge(&account, back, 2, NOW, &test_arena).latest, &newest);
+	}
+}
+
+/* What an earlier account of that name left behind is not this one's to name. */
+static void a_predecessors_invoice_is_nobodys_here(void **state)
+{
+	static const struct owner_reference stranger = { "billing.miloapis.com/v1alpha1", "BillingAccount", "main", "uid-0", UNSET };
+	struct billingaccount account = ready_account("acme", "main", NULL);
+	struct invoice invoice = invoice_of("a", INVOICE_PAST_DUE);
+	const struct invoice *list[] = { &invoice };
+
+	(void)state;
+	invoice.owners.items = &stranger;
+	assert_int_equal(invoicing_judge(&account, list, 1, NOW, &test_arena).n_left_out, 1);
+	invoice.meta.created = account.meta.created - SECOND;
+	struct invoicing_verdict verdict = invoicing_judge(&account, list, 1, NOW, &test_arena);
+	assert_int_equal(verdict.n_left_out + verdict.n_unpaid, 0);
 }
 
 static void amounts_have_the_currencys_minor_units(void **state)
@@ -396,7 +505,12 @@ int main(void)
 		cmocka_unit_test(a_clock_that_is_set_back_takes_back_what_it_moved),
 		cmocka_unit_test(ready_says_what_is_wrong),
 		cmocka_unit_test(a_refused_void_is_explained),
+		cmocka_unit_test(what_is_older_than_its_account_is_not_its_own),
+		cmocka_unit_test(nothing_gets_an_owner_while_either_goes),
+		cmocka_unit_test(an_account_without_a_currency_is_said),
 		cmocka_unit_test(invoices_are_summed_up_in_any_order),
+		cmocka_unit_test(one_of_two_is_the_newest),
+		cmocka_unit_test(a_predecessors_invoice_is_nobodys_here),
 		cmocka_unit_test(amounts_have_the_currencys_minor_units),
 		cmocka_unit_test(time_moves_invoice_and_account_and_nothing_else_does),
 		cmocka_unit_test(a_new_account_of_the_name_inherits_no_invoice),

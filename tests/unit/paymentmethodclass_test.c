@@ -7,6 +7,10 @@
 static const struct parameters_ref parameters = { "v1", "Secret", "keys" };
 static const struct condition by_stripe = { .type = "ParametersResolved", .status = CONDITION_TRUE, .reason = "SecretFound",
 					    .message = "found", .last_transition = NOW - DAY, .observed_generation = 2 };
+static const struct condition refused_once = { .type = "ParametersResolved", .status = CONDITION_FALSE, .reason = "ParametersNotSupported",
+					       .message = "", .last_transition = NOW - DAY };
+static const struct condition left_once = { .type = "ParametersResolved", .status = CONDITION_UNKNOWN, .reason = "ProviderOwned", .message = "",
+					    .last_transition = NOW - DAY };
 static const struct condition ours_once = { .type = "ParametersResolved", .status = CONDITION_TRUE, .reason = "ParametersNotRequired",
 					    .message = "", .last_transition = NOW - DAY };
 
@@ -27,6 +31,9 @@ static const struct row rows[] = {
 	{ "outside: its provider's business", "stripe", &parameters, NULL, CONDITION_UNKNOWN, "ProviderOwned", "stripe" },
 	{ "outside: what it wrote stays", "stripe", &parameters, &by_stripe, CONDITION_TRUE, "SecretFound", "found" },
 	{ "outside: what we wrote before is renewed", "stripe", &parameters, &ours_once, CONDITION_UNKNOWN, "ProviderOwned", "" },
+	{ "outside: what we refused before too", "stripe", NULL, &refused_once, CONDITION_TRUE, "ParametersNotRequired", "" },
+	{ "outside: and what we left to it", "stripe", NULL, &left_once, CONDITION_TRUE, "ParametersNotRequired", "" },
+	{ "a provider without a name", NULL, &parameters, NULL, CONDITION_UNKNOWN, "ProviderOwned", "" },
 	{ "manual: what a former provider wrote goes", "manual", &parameters, &by_stripe, CONDITION_FALSE, "ParametersNotSupported", "" },
 };
 
@@ -58,6 +65,25 @@ static void either_mark_makes_a_default(void **state)
 	assert_true(class_is_default(&(struct paymentmethodclass){ .default_annotation = "true", .default_label = "no" }));
 	assert_false(class_is_default(&(struct paymentmethodclass){ .default_label = "True" }));
 	assert_false(class_is_default(&(struct paymentmethodclass){ 0 }));
+}
+
+/* The condition of an outside provider's class is its provider's, also while another class is the default. */
+static void a_second_default_says_so_in_our_own_words_alone(void **state)
+{
+	struct paymentmethodclass first = { .meta = named(NULL, "first"), .provider = "manual", .default_label = "true" };
+	struct paymentmethodclass second = { .meta = named(NULL, "second"), .provider = "stripe", .default_label = "true" };
+	struct paymentmethodclass_inputs in = { .now = NOW, .self = &second, .default_class = &first };
+	const struct class_status *status = paymentmethodclass_reconcile(&in, &test_arena).status;
+
+	(void)state;
+	expect_text(status->conditions.items[0].message, "PaymentMethodClass \"first\" is already the default");
+	second.status.conditions = (struct conditions){ 1, &by_stripe };
+	status = paymentmethodclass_reconcile(&in, &test_arena).status;
+	assert_string_equal(status->conditions.items[0].message, by_stripe.message);
+	second.status.conditions.n = 0;
+	second.default_label = NULL;
+	status = paymentmethodclass_reconcile(&in, &test_arena).status;
+	assert_null(strstr(status->conditions.items[0].message, "already"));
 }
 
 static void mark(struct cluster *c, const char *name, bool is_default)
@@ -155,6 +181,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parameters_are_resolved_or_not_and_then_it_rests),
 		cmocka_unit_test(either_mark_makes_a_default),
+		cmocka_unit_test(a_second_default_says_so_in_our_own_words_alone),
 		cmocka_unit_test(of_two_defaults_the_older_then_the_lesser_name_is_it),
 		cmocka_unit_test(of_many_defaults_it_does_not_matter_which_is_seen_first),
 		cmocka_unit_test(only_methods_that_it_concerns_are_woken),

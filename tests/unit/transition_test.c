@@ -76,6 +76,10 @@ static void an_account_tells_of_its_method_suspension_and_end(void **state)
 	visa.status.phase = METHOD_ACTIVE;
 	step_account(&in, &account, false, "DefaultPaymentMethodReady", "The default payment method \"visa\" can be used.");
 
+	account.status.phase = ACCOUNT_SUSPENDED; /* staff need not say why */
+	step_account(&in, &account, true, "Suspended", "Billing account \"main\" is suspended. Projects billed to it may not deploy. Next: ");
+	account.status.phase = ACCOUNT_READY;
+	step_account(&in, &account, false, "Resumed", "is not suspended any more.");
 	account.status.phase = ACCOUNT_SUSPENDED;
 	account.status.suspension = &suspension;
 	step_account(&in, &account, true, "Suspended", "is suspended: three invoices are past due. Projects billed to it may not deploy. Next: ");
@@ -150,6 +154,21 @@ static void an_invoice_tells_when_it_is_issued_past_due_and_paid(void **state)
 			}
 }
 
+static void an_invoice_without_a_due_date_tells_of_none(void **state)
+{
+	static const struct billing_period october = { NOW - 52 * DAY, NOW - 21 * DAY };
+	struct billingaccount account = ready_account("acme", "main", NULL);
+	struct invoice one = { .meta = named("acme", "i"), .owners = { 1, &owner }, .spec = { .account = word("main"), .period = &october },
+			       .status = { .phase = INVOICE_OPEN, .currency_code = "EUR", .amount_due = "10.00", .attempt_count = INTEGER_ABSENT,
+					   .observed_generation = INTEGER_ABSENT } };
+	struct invoice_inputs in = { .now = NOW, .self = &one, .account = &account };
+
+	(void)state;
+	step_invoice(&in, &one, false, "Issued", "Invoice \"i\" is open.");
+	one.status.phase = INVOICE_PAST_DUE;
+	step_invoice(&in, &one, true, "PastDue", "Invoice \"i\" is not paid and past due. Next: pay what is left of it.");
+}
+
 static void step_arrangement(struct billingarrangement_inputs *in, struct billingarrangement *one, bool warning, const char *reason, const char *note)
 {
 	struct outcome outcome = billingarrangement_reconcile(in, &test_arena);
@@ -203,6 +222,11 @@ static void an_arrangement_tells_when_it_begins_and_what_applies_after_it(void *
 		step_arrangement(&in, &one, rows[i].warning, "Ended", rows[i].note);
 		one.status = (struct arrangement_status){ 0 };
 		step_arrangement(&in, &one, false, NULL, NULL); /* over before anybody knew of it */
+		in.now = NOW + 2 * DAY; /* a clock that was ahead */
+		step_arrangement(&in, &one, false, "InForce", "In force until");
+		in.now = NOW + 3 * DAY;
+		in.account = NULL; /* gone before its terms were over */
+		step_arrangement(&in, &one, false, "Ended", "billing account \"main\" was not found in namespace \"acme\".");
 	}
 }
 
@@ -329,6 +353,7 @@ int main(void)
 		cmocka_unit_test(an_account_tells_of_its_method_suspension_and_end),
 		cmocka_unit_test(a_closure_that_waits_is_told_once),
 		cmocka_unit_test(an_invoice_tells_when_it_is_issued_past_due_and_paid),
+		cmocka_unit_test(an_invoice_without_a_due_date_tells_of_none),
 		cmocka_unit_test(an_arrangement_tells_when_it_begins_and_what_applies_after_it),
 		cmocka_unit_test(a_method_tells_when_it_can_be_charged_and_when_not),
 		cmocka_unit_test(a_project_is_told_its_turning_points_and_a_restart_tells_none),
