@@ -8,7 +8,8 @@
  *        └── no usable answer (503) ←── either, within the time for both
  *
  * Invariants: one flight for the same token, verb and path, whoever waits for it; a flight has somebody who waits, whose request (valid
- * until it is answered) holds the token; what is not a clear yes is no. No token is in a message, nor in what one is made of.
+ * until it is answered) holds the token; what is not a clear yes is no; strangers never hold so many places that the known lose theirs, and
+ * cost no more reviews than the bucket gives. No token is in a message, nor in what one is made of.
  */
 #include "reviewer.h"
 
@@ -18,6 +19,7 @@
 #include <strings.h>
 
 #include "accessreview.h"
+#include "bucket.h"
 #include "frame.h"
 #include "memory.h"
 #include "pki.h"
@@ -48,7 +50,8 @@ struct flight {
 struct verdict {
 	unsigned char of[PKI_DIGEST_BYTES]; /* token, verb and path */
 	int64_t asked_ms, until_ms; /* monotonic; it is kept up to `until` */
-	struct flight *flight; /* NULL: settled, or as long as until_ms is 0, free */
+	int64_t known_ms; /* up to when it keeps its place, verdict or not, as one that was a yes */
+	struct flight *flight; /* NULL: settled, or with nothing kept nor known, free */
 	int status; /* OK, UNAUTHORIZED, FORBIDDEN */
 	char *user; /* FORBIDDEN: whose token it is */
 };
@@ -56,6 +59,7 @@ struct verdict {
 struct reviewer {
 	struct reviewer_config config;
 	struct verdict verdicts[REVIEWER_VERDICTS];
+	struct bucket strangers; /* their reviews */
 	const char *trouble; /* what was said last about it; NULL: all is well */
 };
 
@@ -145,23 +149,29 @@ static bool is_kept(const struct verdict *verdict, int64_t now_ms)
 	return verdict->flight || now_ms < verdict->until_ms;
 }
 
+static bool is_known(const struct verdict *verdict, int64_t now_ms)
+{
+	return now_ms < verdict->known_ms;
+}
+
+/* Its verdict, or its place. */
 static struct verdict *find(struct reviewer *reviewer, const unsigned char of[PKI_DIGEST_BYTES])
 {
 	const int64_t now_ms = mono(reviewer);
 
 	for (struct verdict *verdict = reviewer->verdicts; verdict < reviewer->verdicts + REVIEWER_VERDICTS; verdict++)
-		if (is_kept(verdict, now_ms) && memcmp(verdict->of, of, PKI_DIGEST_BYTES) == 0)
+		if ((is_kept(verdict, now_ms) || is_known(verdict, now_ms)) && memcmp(verdict->of, of, PKI_DIGEST_BYTES) == 0)
 			return verdict;
 	return NULL;
 }
 
-/* Which of two that are settled to give up: one that is over, then a refusal, then the older. */
+/* Which of two that are settled to give up: one that is over, then a refusal, then the known who was asked about longest ago. */
 static bool goes_before(const struct verdict *a, const struct verdict *b, int64_t now_ms)
 {
+	if (is_known(a, now_ms) != is_known(b, now_ms))
+		return !is_known(a, now_ms);
 	if (is_kept(a, now_ms) != is_kept(b, now_ms))
 		return !is_kept(a, now_ms);
-	if ((a->status == OK) != (b->status == OK))
-		return a->status != OK;
 	return a->asked_ms < b->asked_ms;
 }
 
@@ -171,17 +181,22 @@ static void forget(struct verdict *verdict)
 	*verdict = (struct verdict){ 0 };
 }
 
-/* An empty place; NULL when all are under way. */
+/* An empty place for a stranger, whose review is paid for; NULL when too many are under way, or were a moment ago. */
 static struct verdict *make_place(struct reviewer *reviewer)
 {
 	const int64_t now_ms = mono(reviewer);
 	struct verdict *place = NULL;
+	unsigned under_way = 0;
 
-	for (struct verdict *verdict = reviewer->verdicts; verdict < reviewer->verdicts + REVIEWER_VERDICTS; verdict++)
+	for (struct verdict *verdict = reviewer->verdicts; verdict < reviewer->verdicts + REVIEWER_VERDICTS; verdict++) {
+		under_way += verdict->flight && !is_known(verdict, now_ms);
 		if (!verdict->flight && (!place || goes_before(verdict, place, now_ms)))
 			place = verdict;
-	if (place)
-		forget(place);
+	}
+	if (!place || under_way >= REVIEWER_STRANGERS || bucket_wait(&reviewer->strangers, now_ms) > 0)
+		return NULL;
+	bucket_take(&reviewer->strangers, now_ms);
+	forget(place);
 	return place;
 }
 
@@ -231,10 +246,12 @@ static void land(struct flight *flight, int status)
 	struct verdict *verdict = flight->verdict;
 
 	verdict->flight = NULL;
-	if (status == UNAVAILABLE) {
-		forget(verdict);
+	if (status == UNAVAILABLE) { /* the known stay so */
+		if (!is_known(verdict, mono(reviewer)))
+			forget(verdict);
 	} else {
 		verdict->status = status;
+		verdict->known_ms = status == OK ? verdict->asked_ms + REVIEWER_KNOWN_MS : 0;
 		verdict->until_ms = status == OK ? verdict->asked_ms + REVIEWER_ALLOWED_MS : mono(reviewer) + REVIEWER_REFUSED_MS;
 		verdict->user = status == FORBIDDEN ? memory_strdup(flight->who.user) : NULL;
 		note_well(reviewer);
@@ -373,6 +390,7 @@ struct reviewer *reviewer_new(const struct reviewer_config *config)
 	struct reviewer *reviewer = memory_alloc(sizeof(*reviewer));
 
 	reviewer->config = *config;
+	bucket_init(&reviewer->strangers, REVIEWER_RATE, REVIEWER_BURST, mono(reviewer));
 	return reviewer;
 }
 
@@ -400,13 +418,14 @@ static bool review(struct reviewer *reviewer, const char *token, const struct se
 
 	pki_digest((const char *const[]){ token, verb_of(request, verb), request->path }, 3, of);
 	verdict = find(reviewer, of);
-	if (verdict && !verdict->flight)
-		return conclude(reviewer, verdict->status, verdict->user, request, exchange, reply);
-	if (verdict) {
+	if (verdict && verdict->flight) {
 		wait_for(verdict->flight, request, exchange);
 		return false;
 	}
-	verdict = make_place(reviewer);
+	if (verdict && is_kept(verdict, mono(reviewer)))
+		return conclude(reviewer, verdict->status, verdict->user, request, exchange, reply);
+	if (!verdict)
+		verdict = make_place(reviewer);
 	if (!verdict) {
 		say(reply, UNAVAILABLE, memory_strdup("too many ask at once who they are\n"));
 		return true;

@@ -5,8 +5,9 @@
  * not 403, with the right that is missing; nobody anything while the API server does not answer: 503. Neither review writes
  * anything, so no leader is needed. Knows no sockets.
  *
- * Verdicts are kept, a yes for as long as a right may outlive its withdrawal. The table is small: refusals make room first, so that a crowd
- * without rights does not take the verdicts of those who have them. Tokens are kept while they are asked about, and as digests after that.
+ * Verdicts are kept, a yes for as long as a right may outlive its withdrawal. Whoever had a yes lately is known, and renews it whatever the
+ * crowd does. All others share a few places and reviews a second; beyond that they get 503, and the API server is spared.
+ * Tokens are kept while they are asked about, and as digests after that.
  */
 #ifndef TOLLGATE_REVIEWER_H
 #define TOLLGATE_REVIEWER_H
@@ -19,7 +20,11 @@ enum {
 	REVIEWER_ALLOWED_MS = 10 * 1000, /* from when the API server was asked */
 	REVIEWER_REFUSED_MS = 2 * 1000,  /* short: somebody who has just been given the right tries again */
 	REVIEWER_TIMEOUT_MS = 10 * 1000, /* both reviews together, as controller-runtime's TokenAccessReviewTimeout */
+	REVIEWER_KNOWN_MS = 10 * 60 * 1000, /* from the last yes: longer than from one scrape to the next */
 	REVIEWER_VERDICTS = 64,          /* kept or under way */
+	REVIEWER_STRANGERS = 48,         /* of these at most are of tokens that are not known */
+	REVIEWER_RATE = 10,              /* reviews a second of such tokens, */
+	REVIEWER_BURST = 20,             /* and at once */
 };
 
 struct reviewer;

@@ -521,6 +521,7 @@ static void no_answer_is_no_yes_and_is_not_kept(void **state)
 		answer(rig, 201, KNOWN);
 		answer(rig, statuses[i], ALLOWED);
 		assert_int_equal(rig->clients[0].status, 503);
+		rig->mono += 200;
 	}
 	assert_int_equal(rig->served, 0);
 	assert_int_equal(status_of(rig, "Bearer " GOOD), 200);
@@ -655,21 +656,120 @@ static const char *numbered(char text[64], int i)
 	return text;
 }
 
-static void so_many_are_asked_about_at_once_and_no_more(void **state)
+/* Reviews of strangers that are asked for, one a millisecond, and how many are. Nobody has asked for a while before. */
+static unsigned reviews_of_a_crowd(struct rig *rig, int size)
+{
+	const unsigned before = rig->token_reviews;
+	char text[64];
+
+	for (int i = 0; i < size; i++) {
+		const int status = status_of(rig, numbered(text, i));
+
+		if (status != 401)
+			assert_int_equal(status, 503);
+		rig->mono++;
+	}
+	return rig->token_reviews - before;
+}
+
+static void strangers_are_asked_about_ten_times_a_second(void **state)
 {
 	struct rig *rig = *state;
-	char text[REVIEWER_VERDICTS + 2][64];
 
-	for (int i = 0; i < REVIEWER_VERDICTS; i++)
+	assert_int_equal(reviews_of_a_crowd(rig, 1000), 29); /* 20, and another each 100 ms */
+	rig->mono += 10 * 1000;
+	assert_int_equal(reviews_of_a_crowd(rig, 1), 1);
+	rig->mono += 10 * 1000;
+	assert_int_equal(reviews_of_a_crowd(rig, 99), 20);
+	assert_non_null(strstr(rig->clients[CLIENTS - 1].text, "too many"));
+}
+
+static void so_many_strangers_are_asked_about_at_once_and_no_more(void **state)
+{
+	struct rig *rig = *state;
+	char text[REVIEWER_STRANGERS + 2][64];
+
+	assert_int_equal(status_of(rig, "Bearer " GOOD), 200);
+	rig->mono += REVIEWER_ALLOWED_MS;
+	assert_true(ask(rig, CLIENTS - 1, "Bearer " GOOD)->waits); /* one that is known is none of them */
+	for (int i = 0; i < REVIEWER_STRANGERS; i++) {
 		assert_true(ask(rig, i, numbered(text[i], i))->waits);
-	assert_int_equal(ask(rig, REVIEWER_VERDICTS, numbered(text[REVIEWER_VERDICTS], REVIEWER_VERDICTS))->status, 503);
-	assert_int_equal(rig->n_calls, REVIEWER_VERDICTS);
-	assert_true(ask(rig, REVIEWER_VERDICTS + 1, text[3])->waits); /* who joins takes no place */
+		rig->mono += 100;
+	}
+	assert_int_equal(ask(rig, REVIEWER_STRANGERS, numbered(text[REVIEWER_STRANGERS], REVIEWER_STRANGERS))->status, 503);
+	assert_int_equal(rig->n_calls, 1 + REVIEWER_STRANGERS);
+	assert_true(ask(rig, REVIEWER_STRANGERS + 1, text[3])->waits); /* who joins takes no place */
+	answer(rig, 201, KNOWN);
 	answer(rig, 201, UNKNOWN);
-	assert_true(ask(rig, REVIEWER_VERDICTS, text[REVIEWER_VERDICTS])->waits);
+	assert_true(ask(rig, REVIEWER_STRANGERS, text[REVIEWER_STRANGERS])->waits);
 	serve(rig);
-	for (int i = 0; i < REVIEWER_VERDICTS + 2; i++)
+	for (int i = 0; i < REVIEWER_STRANGERS + 2; i++)
 		assert_int_equal(rig->clients[i].status, 401);
+}
+
+/* Each with its own place, so as many as strangers leave. */
+static void who_was_allowed_lately_is_asked_about_whatever_the_crowd_does(void **state)
+{
+	enum { KNOWN_ONES = REVIEWER_VERDICTS - REVIEWER_STRANGERS, CROWD = 2 * REVIEWER_VERDICTS };
+	struct rig *rig = *state;
+	char known[KNOWN_ONES][64], text[CLIENTS][64];
+
+	for (int i = 0; i < KNOWN_ONES; i++) {
+		snprintf(known[i], sizeof(known[i]), "Bearer " GOOD "%d", i);
+		assert_int_equal(status_of(rig, known[i]), 200);
+	}
+	for (int round = 0; round < 3; round++) {
+		unsigned waiting = 0;
+
+		rig->mono += REVIEWER_ALLOWED_MS;
+		for (int i = 0; i < CROWD; i++, rig->mono += 60) /* nobody is answered meanwhile */
+			waiting += ask(rig, i, numbered(text[i], i))->waits;
+		assert_int_equal(waiting, REVIEWER_STRANGERS);
+		assert_int_equal(ask(rig, CLIENTS - 1, "Bearer " GOOD "new")->status, 503);
+		for (int i = 0; i < KNOWN_ONES; i++)
+			assert_true(ask(rig, CROWD + i, known[i])->waits);
+		while (round == 1 && rig->n_calls > 0) /* who gets no answer stays known */
+			answer(rig, 500, "");
+		serve(rig);
+		for (int i = 0; i < KNOWN_ONES; i++)
+			assert_int_equal(rig->clients[CROWD + i].status, round == 1 ? 503 : 200);
+	}
+}
+
+/* How a known one is answered when strangers have used up their reviews. */
+static bool is_known(struct rig *rig, const char *authorization)
+{
+	char text[64];
+	int i = 0;
+
+	while (status_of(rig, numbered(text, i)) == 401)
+		i++;
+	return ask(rig, 0, authorization)->waits;
+}
+
+static void who_was_allowed_ten_minutes_ago_is_a_stranger(void **state)
+{
+	struct rig *rig = *state;
+
+	assert_int_equal(status_of(rig, "Bearer " GOOD), 200);
+	rig->mono += REVIEWER_KNOWN_MS - 1;
+	assert_true(is_known(rig, "Bearer " GOOD));
+	serve(rig);
+	rig->mono += REVIEWER_KNOWN_MS;
+	assert_false(is_known(rig, "Bearer " GOOD));
+}
+
+static void who_is_allowed_no_more_is_a_stranger(void **state)
+{
+	struct rig *rig = *state;
+
+	assert_int_equal(status_of(rig, "Bearer " GOOD), 200);
+	rig->mono += REVIEWER_ALLOWED_MS;
+	ask(rig, 0, "Bearer " GOOD);
+	answer(rig, 201, UNKNOWN);
+	assert_int_equal(rig->clients[0].status, 401);
+	rig->mono += REVIEWER_REFUSED_MS;
+	assert_false(is_known(rig, "Bearer " GOOD));
 }
 
 static void a_crowd_without_rights_takes_nobodys_verdict(void **state)
@@ -678,29 +778,34 @@ static void a_crowd_without_rights_takes_nobodys_verdict(void **state)
 	char text[64];
 
 	assert_int_equal(status_of(rig, "Bearer " GOOD), 200);
-	for (int i = 0; i < 10 * REVIEWER_VERDICTS; i++) {
-		rig->mono++;
+	for (int i = 0; i < 90; i++, rig->mono += 100)
 		assert_int_equal(status_of(rig, numbered(text, i)), 401);
-	}
 	const unsigned before = asked(rig);
 
 	assert_int_equal(status_of(rig, "Bearer " GOOD), 200);
-	assert_int_equal(status_of(rig, numbered(text, 10 * REVIEWER_VERDICTS - 1)), 401);
+	assert_int_equal(status_of(rig, numbered(text, 89)), 401);
 	assert_int_equal(asked(rig), before);
-	assert_int_equal(status_of(rig, numbered(text, 0)), 401); /* made room, and is asked about again */
-	assert_int_equal(asked(rig), before + 1);
+	for (int i = 0; i < 3 * REVIEWER_VERDICTS; i++, rig->mono += 100) /* until it is the oldest, and over */
+		assert_int_equal(status_of(rig, numbered(text, i)), 401);
+	assert_true(is_known(rig, "Bearer " GOOD));
+}
+
+/* So many, one after the other. */
+static void let_in(struct rig *rig, int n)
+{
+	char text[64];
+
+	for (int i = 0; i < n; i++, rig->mono += 100) {
+		snprintf(text, sizeof(text), "Bearer " GOOD "%d", i);
+		assert_int_equal(status_of(rig, text), 200);
+	}
 }
 
 static void of_many_who_may_the_oldest_makes_room(void **state)
 {
 	struct rig *rig = *state;
-	char text[64];
 
-	for (int i = 0; i <= REVIEWER_VERDICTS; i++) {
-		snprintf(text, sizeof(text), "Bearer " GOOD "%d", i);
-		assert_int_equal(status_of(rig, text), 200);
-		rig->mono++;
-	}
+	let_in(rig, REVIEWER_VERDICTS + 1);
 	const unsigned before = asked(rig);
 
 	assert_int_equal(status_of(rig, "Bearer " GOOD "1"), 200);
@@ -712,18 +817,24 @@ static void of_many_who_may_the_oldest_makes_room(void **state)
 static void what_is_over_makes_room_first(void **state)
 {
 	struct rig *rig = *state;
-	char text[64];
 
-	assert_int_equal(status_of(rig, "Bearer " GOOD), 200);
-	rig->mono += REVIEWER_ALLOWED_MS;
-	for (int i = 1; i < REVIEWER_VERDICTS; i++)
-		assert_int_equal(status_of(rig, numbered(text, i)), 401);
-	assert_int_equal(status_of(rig, "Bearer " GOOD "2"), 200);
+	let_in(rig, REVIEWER_VERDICTS - 2);
+	ask(rig, 0, "Bearer " BAD "older");
+	rig->mono += 100;
+	ask(rig, 1, "Bearer " BAD "newer");
+	struct call *older = take_call(rig, 0);
+
+	answer(rig, 201, UNKNOWN);
+	rig->mono += REVIEWER_REFUSED_MS;
+	rig->calls[rig->n_calls++] = older;
+	answer(rig, 201, UNKNOWN);
+	assert_int_equal(status_of(rig, "Bearer " BAD "another"), 401);
 	const unsigned before = asked(rig);
 
-	for (int i = 1; i < REVIEWER_VERDICTS; i++)
-		assert_int_equal(status_of(rig, numbered(text, i)), 401);
+	assert_int_equal(status_of(rig, "Bearer " BAD "older"), 401);
 	assert_int_equal(asked(rig), before);
+	assert_int_equal(status_of(rig, "Bearer " BAD "newer"), 401);
+	assert_int_equal(asked(rig), before + 1);
 }
 
 static void it_can_go_with_some_who_wait(void **state)
@@ -763,7 +874,11 @@ int main(void)
 		TEST(what_is_said_of_an_odd_answer_shows_no_token),
 		TEST(an_endless_answer_is_none),
 		TEST(a_user_of_any_name_is_passed_on_as_it_is),
-		TEST(so_many_are_asked_about_at_once_and_no_more),
+		TEST(strangers_are_asked_about_ten_times_a_second),
+		TEST(so_many_strangers_are_asked_about_at_once_and_no_more),
+		TEST(who_was_allowed_lately_is_asked_about_whatever_the_crowd_does),
+		TEST(who_was_allowed_ten_minutes_ago_is_a_stranger),
+		TEST(who_is_allowed_no_more_is_a_stranger),
 		TEST(a_crowd_without_rights_takes_nobodys_verdict),
 		TEST(of_many_who_may_the_oldest_makes_room),
 		TEST(what_is_over_makes_room_first),
