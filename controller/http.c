@@ -273,24 +273,45 @@ static void cut_what_is_late(const struct generation *generation)
 	}
 }
 
+/* Of all calls on a connection curl tells only one that its end has come, and of an end that TLS alone announces (close_notify) the socket
+ * says nothing more: the others would wait for as long as they have patience. So where one fails, curl looks for the next. */
+static curl_socket_t look_again(const struct call *call, CURLcode result)
+{
+	struct watched *watched = result != CURLE_OK && call->generation ? find_socket(call) : NULL;
+
+	return watched ? watched->fd : CURL_SOCKET_BAD;
+}
+
 static void run_curl(struct generation *generation, curl_socket_t fd, int events)
 {
 	struct http *http = generation->http;
 	int running, left;
 	CURLMsg *message;
+	bool again;
 
 	cut_what_is_late(generation);
-	http->inside = generation->running = true;
-	curl_multi_socket_action(generation->multi, fd, events, &running);
-	http->inside = false;
-	/* The callers' callbacks may send and cancel: curl takes a cancelled call's message back out of its queue. */
-	while ((message = curl_multi_info_read(generation->multi, &left)) != NULL) {
-		struct call *call = NULL;
-		CURLcode result = message->data.result;
+	generation->running = true;
+	do {
+		again = false;
+		http->inside = true;
+		curl_multi_socket_action(generation->multi, fd, events, &running);
+		http->inside = false;
+		/* The callers' callbacks may send and cancel: curl takes a cancelled call's message back out of its queue. */
+		while ((message = curl_multi_info_read(generation->multi, &left)) != NULL) {
+			struct call *call = NULL;
+			CURLcode result = message->data.result;
 
-		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&call);
-		finish(call, result);
-	}
+			curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&call);
+			curl_socket_t broken = look_again(call, result);
+
+			if (broken != CURL_SOCKET_BAD) {
+				fd = broken;
+				events = CURL_CSELECT_IN;
+				again = true;
+			}
+			finish(call, result);
+		}
+	} while (again && find_watched(generation, fd));
 	generation->running = false;
 	retire(generation);
 }
