@@ -936,6 +936,7 @@ static void describe(const struct call *call, CURLcode result, struct error *err
 {
 	const char *text = call->failure ? call->failure : *call->curl_text ? call->curl_text : curl_easy_strerror(result);
 	const bool late = strcmp(text, LATE) == 0;
+	char untrusted[ERROR_MESSAGE_MAX];
 	long os_errno = 0;
 
 	if (late)
@@ -953,6 +954,12 @@ static void describe(const struct call *call, CURLcode result, struct error *err
 	case CURLE_OPERATION_TIMEDOUT:
 		if (!call->failure)
 			text = "no connection within 30 s";
+		break;
+	case CURLE_PEER_FAILED_VERIFICATION: /* curl would name the file behind our snapshot */
+		if (strstr(text, "CAfile")) {
+			snprintf(untrusted, sizeof(untrusted), "its certificate is not valid now, or signed by none of the authorities of %s", call->http->config->source);
+			text = untrusted;
+		}
 		break;
 	case CURLE_SEND_FAIL_REWIND:
 		text = "the connection was lost; whether the request was carried out is not known";

@@ -214,10 +214,12 @@ def test_what_is_stuck_can_be_seen(c, run, without):  # noqa: F811
 def test_the_view_shows_the_whole(c, run, plane):
     tollgate = run()
     ns, _ = works(c)
+    # An API server that has just got a kind may end its first streams.
+    until(lambda: {watch["state"] for watch in state(tollgate)["watches"].values()} == {"Watching"})
     view = state(tollgate)
     assert set(view["watches"]) == KINDS
     for kind, watch in view["watches"].items():
-        assert (watch["state"], watch["standing"], watch["lists"]) == ("Watching", "Fine", 1), kind
+        assert watch["standing"] == "Fine" and watch["lists"] >= 1, kind
         assert watch["resourceVersion"] and watch["bytes"] > 0 and 0 <= watch["heardSecondsAgo"] < 100
     assert view["synced"] and view["deciding"] and not view["stopping"]
     assert set(view["checks"].values()) == {"ok"}
