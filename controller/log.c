@@ -157,6 +157,8 @@ static bool has_room(struct log *log)
 	struct pollfd fd = { .fd = log->fd, .events = POLLOUT };
 	int n;
 
+	if (log->fd < 0) /* nobody listens, and poll would wait for that one */
+		return false;
 	do
 		n = poll(&fd, 1, log->stalled ? 0 : STALL_MS);
 	while (n < 0 && errno == EINTR);

@@ -290,6 +290,29 @@ static void flags_are_spelled_exactly(void **state)
 	assert_int_equal(log_format_parse("", &format), -1);
 }
 
+/* A reader that stalls costs lines, not the process. */
+static void a_reader_that_stalls_holds_nothing_up(void **state)
+{
+	char text[4096];
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	struct log log = { .fd = ends[1], .level = LOG_INFO };
+
+	alarm(20); /* it would wait for ever */
+	for (int i = 0; i < 20000; i++)
+		log_info(&log, "nobody reads this");
+	assert_true(log.stalled);
+	while (read(ends[0], text, sizeof(text)) == (ssize_t)sizeof(text))
+		;
+	log_info(&log, "and goes on");
+	alarm(0);
+	assert_false(log.stalled);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int main(void)
 {
 #define RIGGED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -303,6 +326,7 @@ int main(void)
 		RIGGED(a_line_too_long_is_cut_and_still_a_line),
 		RIGGED(errno_survives),
 		RIGGED(flags_are_spelled_exactly),
+		cmocka_unit_test(a_reader_that_stalls_holds_nothing_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
