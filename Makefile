@@ -221,3 +221,8 @@ fuzz: ## Each fuzzer for FUZZ_SECONDS (60), one a core; ARGS=--merge keeps what 
 	@tests/local/packages.sh --check
 	@$(MAKE) --no-print-directory CC=$(call tool,clang) FLAVOUR=fuzz fuzzers
 	@tests/fuzz/fuzz.py $(ARGS) $(FUZZ)
+
+SOAK_SECONDS ?= 600
+.PHONY: soak
+soak: all controlplane ## Random users while everything is killed and restarted, for SOAK_SECONDS (600); SEED=... repeats a run
+	@python3 tests/soak/soak.py --seconds=$(SOAK_SECONDS) $(if $(SEED),--seed=$(SEED))

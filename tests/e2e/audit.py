@@ -1,5 +1,6 @@
 """What tollgate really asked the API server for, from the audit log: the proof that it is quiet, and of its rights."""
 
+import itertools
 import json
 import time
 from collections import namedtuple
@@ -37,6 +38,14 @@ def requests(plane, offset=0, agent=""):
 def writes(plane, offset=0):
     """What only a leader may do, each with when it came and from which process."""
     return [one for one in read(plane, offset) if one.verb in WRITES and one.resource not in NO_WRITES]
+
+
+def one_at_a_time(plane, offset):
+    """Writes of one process, then of another, never back to the first: a process that led once does not lead again."""
+    ordered = sorted(writes(plane, offset), key=lambda one: one.received)
+    turns = [agent for agent, _ in itertools.groupby(one.agent for one in ordered)]
+    assert len(turns) == len(set(turns)), "\n".join(f"{one.received} {one.agent} {one.verb} {one.resource} {one.name}" for one in ordered)
+    return turns
 
 
 def granted(plane, kind, *where):

@@ -2,7 +2,6 @@
 server through a proxy of its own that can be made slow, deaf or dead."""
 
 import contextlib
-import itertools
 import json
 import os
 import random
@@ -54,14 +53,6 @@ class Replica(Tollgate):
             self.makes_kubeconfig = False
         return super().start(**more)
 
-    @property
-    def identity(self):
-        """Of the process that was started last."""
-        return [line["identity"] for line in map(json.loads, self.log().splitlines()) if line["msg"] == "starting"][-1]
-
-    def leads(self):
-        return 'leader_election_master_status{name="tollgate"} 1' in self.metrics()
-
     def signal(self, number):
         os.kill(self.process.pid, number)
 
@@ -87,7 +78,7 @@ def replicas(plane, tmp_path, request):
         if one.process.poll() is None:
             check_end(one)
         one.proxy.close()
-    one_at_a_time(plane, offset)
+    audit.one_at_a_time(plane, offset)
 
 
 def leader(replicas):
@@ -95,14 +86,6 @@ def leader(replicas):
     found = [one for one in replicas if one.process.poll() is None and one.leads()]
     assert len(found) <= 1
     return found[0] if found else None
-
-
-def one_at_a_time(plane, offset):
-    """Writes of one process, then of another, never back to the first: a process that led once does not lead again."""
-    writes = sorted(audit.writes(plane, offset), key=lambda one: one.received)
-    turns = [agent for agent, _ in itertools.groupby(one.agent for one in writes)]
-    assert len(turns) == len(set(turns)), "\n".join(f"{one.received} {one.agent} {one.verb} {one.resource} {one.name}" for one in writes)
-    return turns
 
 
 def holder(c):

@@ -110,6 +110,14 @@ class Tollgate:
     def metrics(self):
         return self.get(self.metrics_port, "/metrics")[1]
 
+    @property
+    def identity(self):
+        """Of the process that was started last."""
+        return [line["identity"] for line in map(json.loads, self.log().splitlines()) if line["msg"] == "starting"][-1]
+
+    def leads(self):
+        return 'leader_election_master_status{name="tollgate"} 1' in self.metrics()
+
     @staticmethod
     def get(port, path):
         """(status, text) of a GET at one of its addresses; (None, "") when it does not answer."""
