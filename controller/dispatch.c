@@ -212,12 +212,21 @@ static void wake_now(void *context, struct key key)
 	queue_add(d->queue, key, PRIORITY_HIGH, mono(d));
 }
 
+/* Who has failed waits for its own back-off and for nobody else: two that fail would wake each other for ever, as fast as the server refuses. */
+static void wake_unless_failed(void *context, struct key key)
+{
+	struct dispatch *d = context;
+
+	if (!queue_has_failed(d->queue, key))
+		wake_now(d, key);
+}
+
 /* What was under way is not any more: whoever waited for that, whatever came of it, can go on. */
-static void tell_watchers(struct dispatch *d, struct key key)
+static void tell_watchers(struct dispatch *d, struct key key, const struct error *err)
 {
 	const struct view *view = cache_view(d->cache);
 	const void *object = view_get(view, key.kind, key.ns, key.name);
-	const struct key_sink sink = { .context = d, .add = wake_now };
+	const struct key_sink sink = { .context = d, .add = err ? wake_unless_failed : wake_now };
 
 	if (object)
 		kinds_settled(view, (enum kind_id)key.kind, object, &sink);
@@ -264,7 +273,7 @@ void dispatch_finished(void *context, const struct ending *ending, const struct 
 			least = err->retry_after_ms + (int64_t)(d->port->random(d->port->self) % (uint64_t)(err->retry_after_ms / 4 + 1));
 		queue_retry(d->queue, key, now, least);
 	}
-	tell_watchers(d, key);
+	tell_watchers(d, key, err);
 	queue_done(d->queue, key);
 }
 

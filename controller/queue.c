@@ -459,6 +459,13 @@ void queue_retry(struct queue *queue, struct key key, int64_t now_mono_ms, int64
 	delay_item(queue, item, add_saturating(now_mono_ms, delay_ms), (enum priority)item->priority);
 }
 
+bool queue_has_failed(const struct queue *queue, struct key key)
+{
+	const struct item *item = find(queue, key);
+
+	return item != NULL && item->failures > 0;
+}
+
 void queue_forget(struct queue *queue, struct key key)
 {
 	struct item *item = find(queue, key);

@@ -60,6 +60,8 @@ void queue_done(struct queue *, struct key);
 void queue_retry(struct queue *, struct key, int64_t now_mono_ms, int64_t minimum_ms);
 /* Success: the next failure is the first one again. Delays stay. */
 void queue_forget(struct queue *, struct key);
+/* It has failed since it was forgotten last: it is in its back-off, or in the turn after it. */
+bool queue_has_failed(const struct queue *, struct key);
 
 /* When queue_take next has something to move: INT64_MAX and 0 (unset) if it has not. */
 int64_t queue_next_mono(const struct queue *);

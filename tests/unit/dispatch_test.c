@@ -437,6 +437,43 @@ static void the_same_failure_is_said_once_in_ten_seconds(void **state)
 	assert_int_equal(lines_with(rig, "\"name\":\"one\"", NULL), 2); /* again */
 }
 
+static void put_binding(struct rig *rig, const char *name)
+{
+	char text[512];
+	struct error err;
+
+	snprintf(text, sizeof(text),
+		 "{\"apiVersion\":\"billing.miloapis.com/v1alpha1\",\"kind\":\"BillingAccountBinding\",\"metadata\":{\"namespace\":\"acme\",\"name\":\"%s\","
+		 "\"uid\":\"u-%s\",\"resourceVersion\":\"%u\",\"creationTimestamp\":\"2026-11-22T10:00:00Z\",\"generation\":1},"
+		 "\"spec\":{\"billingAccountRef\":{\"name\":\"none\"},\"projectRef\":{\"name\":\"shop\"}}}",
+		 name, name, ++rig->version);
+	void *record = record_decode(rig->codec, kinds[KIND_BINDING].resource, text, strlen(text), &err);
+
+	if (!record)
+		fail_msg("%s", err.message);
+	cache_put(rig->cache, KIND_BINDING, record);
+}
+
+/* Each waits for the other's request to end, and both are refused: by rights that are missing, say. */
+static void two_that_fail_do_not_wake_each_other(void **state)
+{
+	struct rig *rig = *state;
+	unsigned refused = 0;
+
+	put_binding(rig, "one");
+	put_binding(rig, "two");
+	for (int64_t end = rig->mono + 10 * SECOND; rig->mono < end; rig->mono += 5) {
+		run(rig);
+		for (unsigned i = rig->n_calls; i-- > 0;)
+			if (strstr(rig->calls[i]->path, "/billingaccountbindings/")) {
+				refuse(rig, rig->calls[i], 403);
+				refused++;
+				break;
+			}
+	}
+	assert_in_range(refused, 10, 2 * 12); /* 5 ms, 10, 20, ... */
+}
+
 static void many_failing_objects_do_not_flood_the_log(void **state)
 {
 	struct rig *rig = *state;
@@ -577,6 +614,7 @@ int main(void)
 		RULE(a_conflict_that_changes_nothing_tells_once),
 		RULE(a_lost_answer_invents_no_event),
 		RULE(the_same_failure_is_said_once_in_ten_seconds),
+		RULE(two_that_fail_do_not_wake_each_other),
 		RULE(many_failing_objects_do_not_flood_the_log),
 		RULE(each_turn_and_each_request_is_counted_by_its_end),
 		RULE(a_decision_that_asks_to_be_woken_is_counted_as_such),
