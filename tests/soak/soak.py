@@ -154,11 +154,13 @@ class Trouble(threading.Thread):
 
     def run(self):
         try:
-            while not self.over.wait(self.chance.uniform(1, 6)):
-                kind = self.chance.choice(self.kinds)
-                self.made[kind.__name__] += 1
-                kind()
-                self.start_again()
+            while True:
+                for kind in self.chance.sample(self.kinds, len(self.kinds)):
+                    if self.over.wait(self.chance.uniform(1, 6)):
+                        return
+                    self.made[kind.__name__] += 1
+                    kind()
+                    self.start_again()
         except Exception as error:  # noqa: BLE001 - told by the main thread
             self.problem = error
 
@@ -174,7 +176,7 @@ class Trouble(threading.Thread):
             if code is None:
                 continue
             assert code in (0, 1, -signal.SIGKILL), f"a replica ended with {code}:\n{one.log()[-3000:]}"
-            self.made["ended by itself"] += code == 1
+            self.made.update(["lost its lease"] if code == 1 else [])
             one.start(wait=False)
 
     def victim(self):
