@@ -58,11 +58,12 @@ def active(world, name, project):
     """(the binding that has to be Active or None, what is wrong with those that are)"""
     bindings = [one for one in world.of("BillingAccountBinding") if one["spec"]["projectRef"]["name"] == name]
     standing = [one for one in bindings if phase(one) != "Superseded" and (phase(one) == "Active" or may_become_active(world, one, project))]
+    welcome = [one for one in standing if not in_other_organization(world, one, project)]
     holders = {one["metadata"]["namespace"] for one in bindings if phase(one) == "Active"}
     if len(holders) > 1:
         return None, f"held by {holders} at once"
-    if not holders and standing:
-        return None, f"nobody holds it, and {[one['metadata']['name'] for one in standing]} could"
+    if welcome and not any(one["metadata"]["namespace"] in holders for one in welcome):
+        return None, f"held by {holders or 'nobody'}, and {[one['metadata']['name'] for one in welcome]} could"
     wanted = newest([one for one in standing if one["metadata"]["namespace"] in holders])
     found = [one["metadata"]["name"] for one in bindings if phase(one) == "Active"]
     if found != [one["metadata"]["name"] for one in [wanted] if one]:
@@ -127,6 +128,8 @@ def disagreements(objects):
         if problem:
             wrong.append(f"{name}: {problem}")
             continue
+        if binding and in_other_organization(world, binding, namespace):
+            binding = None  # the project went to others; that it is Active is history, and pays for nothing
         reason = verdict(world, binding, now)
         shown = (world.find("ProjectBilling", name, name) or {}).get("status", {})
         reasons = [one["reason"] for one in shown.get("conditions", [])]
@@ -138,6 +141,11 @@ def disagreements(objects):
     return wrong
 
 
+def gives_way(binding, other):
+    """May it be Superseded because of that one? Within a namespace the newer goes first; in another one, who was there first or belongs there."""
+    return binding["metadata"]["namespace"] != other["metadata"]["namespace"] or newest([binding, other]) is not binding
+
+
 def broken_history(events):
     """[sentence] for each moment at which a rule did not hold. events: (key, binding, or None when it was deleted) in the order of etcd."""
     wrong, now, seen = [], {}, {}
@@ -147,13 +155,13 @@ def broken_history(events):
             continue
         now[key] = binding
         project = binding["spec"]["projectRef"]["name"]
-        family = seen.setdefault((binding["metadata"]["namespace"], project), {})
+        family = seen.setdefault(project, {})
         family[binding["metadata"]["uid"]] = binding
         same = before and before["metadata"]["uid"] == binding["metadata"]["uid"]
         if same and phase(before) == "Superseded" and phase(binding) != "Superseded":
             wrong.append(f"{key} was Superseded and is {phase(binding)}")
-        if phase(binding) == "Superseded" and newest(family.values()) is binding:
-            wrong.append(f"{key} is Superseded, and nothing newer was ever there")
+        if phase(binding) == "Superseded" and not any(gives_way(binding, one) for one in family.values()):
+            wrong.append(f"{key} is Superseded, and nobody was ever there to give way to")
         others = [other for other, one in now.items() if phase(one) == "Active" and one["spec"]["projectRef"]["name"] == project]
         if len(others) > 1:
             wrong.append(f"{project}: {others} are Active at once")

@@ -261,16 +261,35 @@ def at_work(plane, seconds):
     return [one for one in audit.writes_during(plane, seconds) if one[1] not in audit.NO_WRITES]
 
 
-def come_to_rest(plane, c, replicas, trouble):
-    """All is well again, and the cluster as it should be; [(process, descriptors, size)]."""
+def state(tollgate):
+    return json.loads(tollgate.get(tollgate.health_port, "/debug/state")[1])
+
+
+def all_well(plane, replicas, trouble):
+    """Everybody is there again, and one leads; that one."""
     plane.wait_ready()
 
     def ready():
         trouble.start_again()  # one that was stopped finds out later than we that it leads no more
-        return all(one.get(one.health_port, "/readyz")[0] == 200 for one in replicas)
+        leaders = [one for one in replicas if one.leads()]
+        return all(one.get(one.health_port, "/readyz")[0] == 200 for one in replicas) and len(leaders) == 1 and leaders
+    return until(ready, REST)[0]
+
+
+def warm_up(users, leader):
+    """Its size says something when what it keeps for minutes, the events it has told of, is as much as it ever keeps."""
+    log("warming up the leader")
+    before = -1
+    while (kept := state(leader)["events"]["series"]) > before:
+        before = kept
+        for _ in range(300):
+            users.act()
+
+
+def come_to_rest(plane, c, replicas):
+    """The cluster is as it should be, and stays so; [(process, descriptors, size)]."""
     last = ahead(RECENT + 2)
     for what, check in {
-            "both replicas are ready, one leads": lambda: ready() and sum(one.leads() for one in replicas) == 1,
             "namespaces that go are gone": lambda: not any(map(model.goes, c.list("Namespace"))),
             "no arrangement begins or ends any more": lambda: ahead(0) > last,
             "the cluster is as the rules say": lambda: agrees(c),
@@ -332,8 +351,11 @@ def soak(plane, c, folder, seconds, chance):
             trouble = Trouble(plane, replicas, random.Random(chance.random()), spared)
             work(seconds / 2, users, trouble, replicas)
             made += trouble.made
-            rests.append(come_to_rest(plane, c, replicas, trouble))
-            [spared] = [one for one in replicas if one.leads()]
+            leader = all_well(plane, replicas, trouble)
+            if not spared:
+                spared = leader
+                warm_up(users, leader)
+            rests.append(come_to_rest(plane, c, replicas))
         log(f"users: {dict(users.did)}")
         log(f"trouble: {dict(made)}")
         no_larger(*rests)
