@@ -45,6 +45,8 @@ layers: $(OBJ) ## Hold every #include and every call of a reconciler to the laye
 
 LAYERS := --check "layers: tests/layers.py $(OUT)"
 
+SIMULATED = --check "simulator: $(OUT)/tests/sim/sim --seeds $(or $(SIM_SEEDS),20000)"
+
 .PHONY: units
 units: $(UNIT)
 
@@ -52,18 +54,18 @@ unit: $(UNIT) $(OBJ) ## Unit tests and layers, no cluster
 	@tests/run.py $(LAYERS) $(UNIT) --pytest tests/schema_test.py
 
 test: all $(UNIT) fuzzers $(OUT)/tests/sim/sim controlplane ## Everything a contributor must pass
-	@$(OUT)/tests/sim/sim --seeds 20000
-	@tests/run.py $(LAYERS) $(UNIT) $(REPLAY) --pytest tests/schema_test.py --pytest tests/adding_a_kind_test.py \
+	@tests/run.py $(LAYERS) $(SIMULATED) --check "soak: python3 tests/soak/soak.py --seconds=60 --seed=4" $(UNIT) $(REPLAY) --pytest tests/schema_test.py --pytest tests/adding_a_kind_test.py \
 		--pytest tests/controlplane --pytest tests/e2e
 
 # Two compilers, two sanitizer runtimes: each sees what the other does not. `make asan CC=clang` is the other one.
-asan: ## Unit and end-to-end tests under AddressSanitizer and UndefinedBehaviorSanitizer, of gcc or with CC=clang
+asan: ## Unit tests, simulator and end-to-end tests under AddressSanitizer and UndefinedBehaviorSanitizer, of gcc or with CC=clang
 	@$(if $(findstring clang,$(CC)),tests/local/packages.sh --check)
 	@$(MAKE) --no-print-directory FLAVOUR=asan$(if $(findstring clang,$(CC)),-clang) sanitized
 
 .PHONY: sanitized
-sanitized: $(OUT)/tollgate $(UNIT) controlplane
-	@TOLLGATE_BINARY=$(CURDIR)/$(OUT)/tollgate tests/run.py $(UNIT) --pytest tests/e2e
+sanitized: SIM_SEEDS = 3000
+sanitized: $(OUT)/tollgate $(UNIT) $(OUT)/tests/sim/sim controlplane
+	@TOLLGATE_BINARY=$(CURDIR)/$(OUT)/tollgate tests/run.py $(SIMULATED) $(UNIT) --pytest tests/e2e
 
 MEMCHECK := valgrind -q --leak-check=full --errors-for-leak-kinds=definite,possible --error-exitcode=99
 valgrind: all $(UNIT) controlplane ## Unit tests, and projects' end-to-end tests, under valgrind memcheck

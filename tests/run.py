@@ -14,6 +14,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 import xml.etree.ElementTree as ET
 
@@ -68,9 +69,7 @@ def main():
         done = subprocess.run(shlex.split(command), capture_output=True, text=True)
         ok = done.returncode == 0
         passed, failed = passed + ok, failed + (not ok)
-        print(f"{mark(ok)} {name}", flush=True)
-        if not ok:
-            print(done.stdout + done.stderr)
+        print(f"{mark(ok)} {name}\n{textwrap.indent(done.stdout + ('' if ok else done.stderr), '     ')}", end="", flush=True)
     with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         jobs = {pool.submit(unit, program, shlex.split(args.wrap)): program for program in args.units}
         for job in concurrent.futures.as_completed(jobs):

@@ -67,7 +67,8 @@ class Tollgate:
             self.wait_ready()
         return self
 
-    def wait_ready(self, timeout=30):
+    def wait_ready(self, timeout=60):
+        """Longer than the 30 s after which a connection that does not come about is given up and made anew."""
         deadline = time.monotonic() + timeout
         while self.get(self.health_port, "/readyz")[0] != 200 or self.webhook_port and not self.is_asked():
             if self.process.poll() is not None:
