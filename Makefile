@@ -53,8 +53,9 @@ units: $(UNIT)
 unit: $(UNIT) $(OBJ) ## Unit tests and layers, no cluster
 	@tests/run.py $(LAYERS) $(UNIT) --pytest tests/schema_test.py
 
-test: all $(UNIT) fuzzers $(OUT)/tests/sim/sim controlplane ## Everything a contributor must pass
-	@tests/run.py $(LAYERS) $(SIMULATED) --check "soak: python3 tests/soak/soak.py --seconds=60 --seed=4" $(UNIT) $(REPLAY) --pytest tests/schema_test.py --pytest tests/adding_a_kind_test.py \
+test: all $(UNIT) fuzzers $(OUT)/tests/sim/sim $(OUT)/tests/bench/instructions controlplane ## Everything a contributor must pass
+	@tests/run.py $(LAYERS) $(SIMULATED) --check "instructions: tests/bench/instructions.py $(OUT)/tests/bench/instructions" \
+		--check "soak: python3 tests/soak/soak.py --seconds=60 --seed=4" $(UNIT) $(REPLAY) --pytest tests/schema_test.py --pytest tests/adding_a_kind_test.py \
 		--pytest tests/controlplane --pytest tests/e2e
 
 # Two compilers, two sanitizer runtimes: each sees what the other does not. `make asan CC=clang` is the other one.
@@ -191,6 +192,16 @@ build/bench/bare: tests/bench/bare.c
 	@mkdir -p $(@D)
 	$(SAY) "  cc   $<"
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) $(shell pkg-config --cflags libcurl) -o $@ $< $(shell pkg-config --libs libcurl)
+
+# What an object costs in instructions, which a busy machine does not change.
+$(OUT)/tests/bench/instructions: tests/bench/instructions.c tests/unit/cluster.h tests/unit/decide.h $(OUT)/tollgate.a
+	@mkdir -p $(@D)
+	$(SAY) "  link $@"
+	$(Q)$(CC) $(CPPFLAGS) -Icontroller -Ireconcilers -Itests/unit $(CFLAGS) $(LDFLAGS) -o $@ $< $(OUT)/tollgate.a $(LDLIBS) -lcmocka
+
+.PHONY: instructions
+instructions: $(OUT)/tests/bench/instructions ## Instructions for decoding and deciding an object, held against the recorded table; ARGS=--record
+	@tests/bench/instructions.py $< $(ARGS)
 
 .PHONY: bench
 bench: all controlplane build/bench/bare ## Time and memory beside a bare loop of the same requests, and admission; ARGS=--runs=1 and so on

@@ -1,0 +1,148 @@
+/*
+ * What one object costs, to be counted by callgrind, which counts the same each time: decoding an object of each kind, deciding one that is
+ * as it should be, and one change on an account with few and with many bindings. instructions.py runs it, and knows the table.
+ * The world is the unit tests' own (cluster.h): the real codecs, cache, indexes and reconcilers.
+ */
+#include <valgrind/callgrind.h>
+
+#include "cluster.h"
+
+enum { ROUNDS = 100, FEW = 20, MANY = 120 };
+
+/* What is between these two is counted, under that name, ROUNDS times over. */
+static void begin(void)
+{
+	CALLGRIND_ZERO_STATS;
+	CALLGRIND_TOGGLE_COLLECT;
+}
+
+static void end(const char *what)
+{
+	CALLGRIND_TOGGLE_COLLECT;
+	CALLGRIND_DUMP_STATS_AT(what);
+}
+
+static void fill(struct cluster *c)
+{
+	apply(c, KIND_PAYMENTMETHODCLASS, NULL, "cards", "{'spec':{'provider':'sandbox'}}");
+	put_namespace(c, "acme", NULL, "acme");
+	put_namespace(c, "shop", "shop", "acme");
+	apply(c, KIND_BILLINGACCOUNT, "acme", "main",
+	      "{'spec':{'currencyCode':'EUR','defaultPaymentMethodRef':{'name':'visa'},'contactInfo':{'name':'Ada Muster',"
+	      "'businessName':'Acme GmbH','email':'billing@acme.example','address':{'country':'DE','line1':'Musterweg 1',"
+	      "'city':'Berlin','postalCode':'10115'}},'taxIds':[{'type':'eu_vat','value':'DE123456789'}]}}");
+	apply(c, KIND_PAYMENTMETHOD, "acme", "visa",
+	      "{'spec':{'billingAccountRef':{'name':'main'},'paymentMethodClassRef':{'name':'cards'},'displayName':'Company card',"
+	      "'type':'card'}}");
+	settle(c);
+	apply(c, KIND_BILLINGARRANGEMENT, "acme", "terms",
+	      "{'spec':{'billingAccountRef':{'name':'main'},'type':'Invoice','invoice':{'netDays':30},'reason':'Enterprise agreement'}}");
+	apply(c, KIND_INVOICE, "acme", "october",
+	      "{'spec':{'billingAccountRef':{'name':'main'},'period':{'start':'2026-10-01T00:00:00Z','end':'2026-10-31T23:59:59Z'}}}");
+	apply(c, KIND_BINDING, "acme", "shop-1", "{'spec':{'billingAccountRef':{'name':'main'},'projectRef':{'name':'shop'}}}");
+	settle(c);
+}
+
+static void bind_projects(struct cluster *c, unsigned from, unsigned to)
+{
+	char name[32];
+
+	for (unsigned i = from; i < to; i++) {
+		snprintf(name, sizeof(name), "project-%u", i);
+		put_namespace(c, name, name, "acme");
+		apply(c, KIND_BINDING, "acme", name, "{'spec':{'billingAccountRef':{'name':'main'},'projectRef':{'name':'%s'}}}", name);
+		settle(c);
+	}
+}
+
+/* An object of that kind, in the state that everything has come to. */
+static const struct stored *sample(const struct cluster *c, enum kind_id kind)
+{
+	const struct stored *s = c->stored;
+
+	while (s->key.kind != kind)
+		s = s->next;
+	return s;
+}
+
+static void count_decoding(struct cluster *c, enum kind_id kind)
+{
+	char *text = json_dumps(sample(c, kind)->object, JSON_COMPACT), what[64];
+
+	begin();
+	for (int i = 0; i < ROUNDS; i++)
+		record_free(c->codec, kinds[kind].resource, decode(c, kind, text));
+	snprintf(what, sizeof(what), "decode %s", kinds[kind].resource->kind);
+	end(what);
+	free(text);
+}
+
+static void count_deciding(struct cluster *c, enum kind_id kind, const char *among)
+{
+	struct key key = sample(c, kind)->key;
+	char what[64];
+
+	if (!kinds[kind].reconciler->run)
+		return;
+	begin();
+	for (int i = 0; i < ROUNDS; i++) {
+		kinds[kind].reconciler->run(cache_view(c->cache), key, c->now, &c->arena);
+		arena_reset(&c->arena);
+	}
+	snprintf(what, sizeof(what), "decide %s%s", kinds[kind].resource->kind, among);
+	end(what);
+}
+
+/* From an event of the watch to all that it makes us write, and back: somebody binds the project to the account anew. */
+static void count_a_change(struct cluster *c, const char *among)
+{
+	char what[64];
+
+	snprintf(what, sizeof(what), "a binding comes and goes%s", among);
+	size_t writes = c->writes;
+	for (int i = 0; i < ROUNDS; i++) {
+		apply(c, KIND_BINDING, "acme", "passing", "{'spec':{'billingAccountRef':{'name':'main'},'projectRef':{'name':'passing'}}}");
+		CALLGRIND_TOGGLE_COLLECT;
+		while (deliver(c, KIND_BINDING))
+			;
+		CALLGRIND_TOGGLE_COLLECT;
+		settle(c);
+		delete(c, KIND_BINDING, "acme", "passing");
+		CALLGRIND_TOGGLE_COLLECT;
+		while (deliver(c, KIND_BINDING))
+			;
+		CALLGRIND_TOGGLE_COLLECT;
+		settle(c);
+	}
+	assert_true(c->writes > writes);
+	CALLGRIND_DUMP_STATS_AT(what);
+}
+
+int main(void)
+{
+	struct cluster *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return 1;
+	json_object_seed(1); /* else jansson draws one */
+	cluster_init(c);
+	fill(c);
+	for (int kind = 0; kind < KIND_COUNT; kind++) {
+		count_decoding(c, (enum kind_id)kind);
+		count_deciding(c, (enum kind_id)kind, "");
+	}
+	bind_projects(c, 0, FEW);
+	count_deciding(c, KIND_BINDING, ", few");
+	count_deciding(c, KIND_PROJECTBILLING, ", few");
+	CALLGRIND_ZERO_STATS;
+	count_a_change(c, ", few");
+	bind_projects(c, FEW, MANY);
+	count_deciding(c, KIND_BINDING, ", many");
+	count_deciding(c, KIND_PROJECTBILLING, ", many");
+	CALLGRIND_ZERO_STATS;
+	count_a_change(c, ", many");
+	cluster_close(c);
+	free(c);
+	printf("%d\n", ROUNDS);
+	return 0;
+}
