@@ -69,9 +69,11 @@ sanitized: $(OUT)/tollgate $(UNIT) $(OUT)/tests/sim/sim controlplane
 	@TOLLGATE_BINARY=$(CURDIR)/$(OUT)/tollgate tests/run.py $(SIMULATED) $(UNIT) --pytest tests/e2e
 
 MEMCHECK := valgrind -q --leak-check=full --errors-for-leak-kinds=definite,possible --error-exitcode=99
-valgrind: all $(UNIT) controlplane ## Unit tests, and projects' end-to-end tests, under valgrind memcheck
-	@TOLLGATE_BINARY=$(CURDIR)/tests/local/valgrind.sh tests/run.py $(UNIT) --pytest tests/e2e/test_project.py \
-		--wrap "$(MEMCHECK)"
+# Thirty times slower: of the end-to-end tests those that ask for no haste.
+MEMCHECKED := $(patsubst %,--pytest tests/e2e/test_%.py,project account binding method invoice arrangement events credentials)
+valgrind: all $(UNIT) $(OUT)/tests/sim/sim controlplane ## Unit tests, simulator and the slower end-to-end tests under valgrind memcheck
+	@TOLLGATE_BINARY=$(CURDIR)/tests/local/valgrind.sh tests/run.py --check "simulator: $(MEMCHECK) $(OUT)/tests/sim/sim --seeds 1000" \
+		$(UNIT) $(MEMCHECKED) --wrap "$(MEMCHECK)"
 
 .PHONY: analyze analyzed cover covered
 analyze: ## gcc's static analyser over the C code
