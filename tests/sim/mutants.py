@@ -70,7 +70,7 @@ MUTANTS = [
     ("gate does not look at suspension", "reconcilers/gate.c",
      "account_missing,   account_deleting, account_suspended,\n				      account_not_ready,", "account_missing,   account_deleting,\n				     "),
     ("a read that was overtaken is believed", "controller/cache.c",
-     "	} else if ((strcmp(a->held, new->resource_version) == 0 && !a->held_unseen) ||", "	} else if (!new->resource_version[0] ||"),
+     "	return (strcmp(a->held, version) == 0 && !a->held_unseen) ||", "	return !version[0] ||"),
     ("body of a write may go out at any time", "controller/elector.c",
      "			in_time.body_until_ms = until;", "			in_time.body_until_ms = until + 100000;"),
     ("another's lease is taken at once", "controller/election.c", 
