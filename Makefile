@@ -38,7 +38,7 @@ UNIT := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/*_test.c)
 all: build/tollgate ## Build build/tollgate
 
 help: ## This list
-	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | sort | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | sort | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 layers: $(OBJ) ## Hold every #include and every call of a reconciler to the layers
 	@tests/layers.py $(OUT)
@@ -66,7 +66,8 @@ asan: ## Unit tests, simulator and end-to-end tests under AddressSanitizer and U
 .PHONY: sanitized
 sanitized: SIM_SEEDS = 3000
 sanitized: $(OUT)/tollgate $(UNIT) $(OUT)/tests/sim/sim controlplane
-	@TOLLGATE_BINARY=$(CURDIR)/$(OUT)/tollgate tests/run.py $(SIMULATED) $(UNIT) --pytest tests/e2e
+	@ASAN_OPTIONS=abort_on_error=1 UBSAN_OPTIONS=abort_on_error=1:print_stacktrace=1 TOLLGATE_BINARY=$(CURDIR)/$(OUT)/tollgate \
+		tests/run.py $(SIMULATED) $(UNIT) --pytest tests/e2e
 
 MEMCHECK := valgrind -q --leak-check=full --errors-for-leak-kinds=definite,possible --error-exitcode=99
 # Thirty times slower: of the end-to-end tests those that ask for no haste.
@@ -154,14 +155,14 @@ $(OUT)/tests/sim/sim: $(SIM) $(OUT)/tollgate.a
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed -Wl,--wrap=json_loadb -o $@ $^ $(LDLIBS)
 
 .PHONY: sim sim-long sim-mutants
-sim: $(OUT)/tests/sim/sim ## 20,000 random schedules of the real runtime in a simulated world
-	@$< --seeds 20000
+sim: $(OUT)/tests/sim/sim ## 20,000 random schedules of the real runtime in a simulated world; SIM_SEEDS=... for another number
+	@$< --seeds $(or $(SIM_SEEDS),20000)
 
 sim-long: $(OUT)/tests/sim/sim ## The same, 1,000,000 of them
 	@$< --seeds 1000000
 
-sim-mutants: ## Put known bugs in, one by one: the simulator must find each
-	@tests/sim/mutants.py
+sim-mutants: ## Put known bugs in, one by one: the simulator must find each; ARGS=tie-break for one
+	@tests/sim/mutants.py $(ARGS)
 
 # The control plane: a Go too old to build it has been put right by packages.sh.
 .PHONY: controlplane up down demo e2e packages

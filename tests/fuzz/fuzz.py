@@ -36,9 +36,7 @@ def run(target):
     executions = re.search(r"stat::number_of_executed_units:\s*(\d+)", done.stderr)
     features = re.findall(r"\bft: (\d+)", done.stderr)
     found = sorted(set(crashes.glob(f"{target}-*")) - before)
-    if done.returncode and not found:
-        found = [crashes / f"{target}-unknown"]
-    return target, int(executions[1]) if executions else 0, int(features[-1]) if features else 0, found, done.stderr
+    return done.returncode, target, int(executions[1]) if executions else 0, int(features[-1]) if features else 0, found, done.stderr
 
 
 def merge(target):
@@ -58,13 +56,15 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         jobs = [pool.submit(run, target) for target in args.targets]
         for number, job in enumerate(concurrent.futures.as_completed(jobs), 1):
-            target, executions, features, found, output = job.result()
-            print(f"{number}/{len(jobs)} {'FAIL' if found else 'ok  '} {target}: {executions} inputs, {features} features", flush=True)
-            if found:
+            code, target, executions, features, found, output = job.result()
+            print(f"{number}/{len(jobs)} {'FAIL' if code else 'ok  '} {target}: {executions} inputs, {features} features of the code reached", flush=True)
+            if code:
                 failed += 1
                 print("\n".join([line for line in output.splitlines() if not line.startswith(("#", "\""))][:40]))
             for path in found:
-                print(f"to repeat: build/fuzz/fuzz/{target} {path.relative_to(ROOT)}", flush=True)
+                print(f"to repeat: build/fuzz/fuzz/{target} -timeout=10 -rss_limit_mb=1024 {path.relative_to(ROOT)}", flush=True)
+            if code and not found:
+                print(f"it ended with exit code {code} and kept no input; to repeat: make fuzz FUZZ={target}", flush=True)
     if args.merge:
         for target in args.targets:
             print(f"fuzz: {target}: {merge(target)} inputs in {corpus(target).relative_to(ROOT)}", flush=True)

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Puts known bugs into a copy of the sources, one by one: the simulator must find each within a minute.
 
-    tests/sim/mutants.py [NAME_PART ...]
+    tests/sim/mutants.py [NAME_PART ...]      make sim-mutants, or ARGS="'tie-break' 'back-off'" for those alone
 
+Before that the sources as they are must be clean, else what is found might be something else.
 Each is a file, a text that stands there exactly once, and what it is replaced by; a text that is no longer there is a failure, so the
 list cannot rot unseen. What a second guard makes up for is no bug that anybody could find (a leader whose time never ends still has each
 write's own end), and is not in the list. Prints a table; exit code 1 if any bug was not found.
@@ -116,16 +117,26 @@ def hunt(folder):
     found = re.search(r"found after (\d+) schedules.*\nFAILED seed (\d+): property (\(.\))", done.stdout)
     if found:
         return found[3], int(found[2]), int(found[1]), took
-    return ("crash" if done.returncode < 0 else f"exit {done.returncode}"), 0, 0, took
+    crashed = re.search(r"^CRASHED seed (\d+)", done.stdout, re.M)
+    if crashed:
+        return "crash", int(crashed[1]), int(crashed[1]), took
+    sys.exit(f"the simulator ended with exit code {done.returncode} and names no seed:\n{done.stdout}{done.stderr}")
 
 
 def main():
+    if any(part.startswith("-") for part in sys.argv[1:]):
+        sys.exit(__doc__)
     wanted = [m for m in MUTANTS if not sys.argv[1:] or any(part in m[0] for part in sys.argv[1:])]
     missed = 0
+    if not wanted:
+        sys.exit("no bug is called that; these are known:\n  " + "\n  ".join(m[0] for m in MUTANTS))
     subprocess.run(["make", "-s", "-j2", "build/release/tests/sim/sim"], cwd=ROOT, check=True)
     with tempfile.TemporaryDirectory(prefix="mutants-") as scratch:
         folder = pathlib.Path(scratch)
         copy(folder)
+        build(folder)
+        if subprocess.run([folder / "build/release/tests/sim/sim", "--seeds", "5000", "--quiet"], stdout=subprocess.DEVNULL).returncode:
+            sys.exit("the sources as they are already fail: make sim says where")
         print(f"{'bug':<56} {'property':<9} {'seed':>7} {'schedules':>9} {'seconds':>8}", flush=True)
         for name, path, old, new in wanted:
             original = (folder / path).read_text()

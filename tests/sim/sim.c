@@ -2,11 +2,13 @@
  * The simulator's command line: runs schedules, counts what they met, and makes the first one that fails as small as it gets. Owns nothing
  * else. Invariant: a run depends on its seed, its order and the chosen intents alone, so what is printed can be played again.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -70,12 +72,31 @@ struct result {
 
 static struct world world;
 
-/* An assertion of the real code: as good as a property, though nothing can be made smaller after it. */
-static void on_abort(int signal)
+/* The real code itself gave up, or does not come back: as good as a property, though nothing can be made smaller after it. */
+static const char *program = "sim";
+static struct choice playing;
+
+static void print_replay(const struct choice *choice, unsigned n_intents)
 {
-	(void)signal;
-	printf("found after 0 schedules, 0.0 s\nFAILED seed %" PRIu64 ": property (h): aborted; replay: --seed %" PRIu64 " --order %" PRIu64 "\n", world.seed,
-	       world.seed, world.order);
+	const char *comma = "";
+
+	printf("replay: %s --seed %" PRIu64 " --order %" PRIu64, program, choice->seed, choice->order);
+	if (choice->dropped)
+		printf(" --only ");
+	for (unsigned i = 0; choice->dropped && i < n_intents; i++) {
+		if (choice->dropped >> i & 1)
+			continue;
+		printf("%s%u", comma, i);
+		comma = ",";
+	}
+	printf("%s\n", !choice->dropped || comma[0] ? "" : "none");
+}
+
+static void on_signal(int signal)
+{
+	printf("\nCRASHED seed %" PRIu64 " at step %u: %s\nnot made smaller; ", playing.seed, world.step,
+	       signal == SIGVTALRM ? "one schedule took more than 30 s of CPU" : strsignal(signal));
+	print_replay(&playing, world.n_intents);
 	fflush(stdout);
 	_exit(3);
 }
@@ -85,6 +106,8 @@ static struct result run(const struct choice *choice, struct sim_stats *stats, F
 	struct heap_use before = heap_use(), after;
 	struct result result;
 
+	playing = *choice;
+	setitimer(ITIMER_VIRTUAL, &(struct itimerval){ .it_value.tv_sec = 30 }, NULL);
 	world_init(&world, stats);
 	world.trace = trace;
 	world.reached = reached;
@@ -141,26 +164,18 @@ static void shrink(struct choice *choice, const struct result *result)
 	}
 }
 
-static void report(const char *program, struct choice choice, const struct result *found)
+static void report(struct choice choice, const struct result *found)
 {
 	struct sim_stats ignored = { 0 };
 	struct result last;
-	const char *comma = "";
 
 	printf("\nFAILED seed %" PRIu64 " after %u steps: property (%c): %s\n", choice.seed, found->steps, found->broken, found->words);
 	shrink(&choice, found);
 	printf("\nas small as it gets:\n");
 	fflush(stdout);
 	last = run(&choice, &ignored, stdout);
-	printf("\nproperty (%c): %s\nreplay: %s --seed %" PRIu64 " --order %" PRIu64 " --only ", last.broken, last.words, program, choice.seed,
-	       choice.order);
-	for (unsigned i = 0; i < last.n_intents; i++) {
-		if (choice.dropped >> i & 1)
-			continue;
-		printf("%s%u", comma, i);
-		comma = ",";
-	}
-	printf("%s\n", comma[0] ? "" : "none");
+	printf("\nproperty (%c): %s\n", last.broken, last.words);
+	print_replay(&choice, last.n_intents);
 }
 
 /* ---- the command line ---- */
@@ -180,33 +195,73 @@ static void print_statistics(const struct sim_stats *stats, double took)
 	       " people's actions\n", stats->schedules, took, (double)stats->schedules / took, stats->elections, stats->steps, stats->actions);
 	printf("%" PRIu64 " requests, %" PRIu64 " events, %" PRIu64 " writes of which %" PRIu64 " were refused; %zu distinct states\n",
 	       stats->requests, stats->events, stats->writes, stats->refusals, states.n);
-	printf("%" PRIu64 " worlds at rest were judged, with %" PRIu64 " verdicts, of which the model leaves %" PRIu64 " open\nfaults:\n",
+	printf("%" PRIu64 " worlds at rest were judged, with %" PRIu64 " verdicts, of which the model leaves %" PRIu64 " open\nfaults that struck, by kind:\n",
 	       stats->checks, stats->verdicts, stats->verdicts_open);
 	for (unsigned i = 0; i < FAULTS; i++)
 		printf("%9" PRIu64 "  %s\n", stats->faults[i], fault_names[i]);
 }
 
-static uint64_t all_but(char *list)
+static bool number(const char *text, uint64_t *to)
 {
-	uint64_t dropped = UINT64_MAX;
+	char *end;
 
-	for (char *at; (at = strsep(&list, ",")) != NULL;)
-		if (*at >= '0' && *at <= '9')
-			dropped &= ~(1ull << (strtoul(at, NULL, 10) & 63));
-	return dropped;
+	errno = 0;
+	*to = strtoull(text, &end, 10);
+	return *text >= '0' && *text <= '9' && !*end && !errno;
 }
 
-static int usage(const char *program)
+/* The intents that are not in the list, by bit; false if it is no list of places. */
+static bool all_but(char *list, uint64_t *dropped)
 {
-	fprintf(stderr,
-		"usage: %s [--seeds N] [--from SEED] [--quiet]              run N schedules\n"
-		"       %s --seed SEED [--order N] [--only I,J,...|none]  play one again, with all that happens\n",
+	uint64_t place;
+
+	*dropped = UINT64_MAX;
+	if (strcmp(list, "none") == 0)
+		return true;
+	for (char *at; (at = strsep(&list, ",")) != NULL; *dropped &= ~(1ull << place))
+		if (!number(at, &place) || place > 63)
+			return false;
+	return true;
+}
+
+static int usage(FILE *to, const char *wrong)
+{
+	if (wrong)
+		fprintf(to, "%s: %s cannot be used: see below\n", program, wrong);
+	fprintf(to,
+		"usage: %s [--seeds N] [--from SEED] [--quiet]\n"
+		"       %s --seed SEED [--order N] [--only I,J,...|none]\n"
+		"\n"
+		"Runs the controller's own code in simulated worlds, and holds what comes of them to eight properties.\n"
+		"\n"
+		"  --seeds N    so many schedules (20000), each of another seed; stops at the first that fails, and makes it smaller\n"
+		"  --from SEED  the first of them (1)\n"
+		"  --quiet      a failure in two lines, as it was found\n"
+		"  --seed SEED  one schedule, with all that happens: step, simulated seconds, what\n"
+		"  --order N    the same events in another order (0)\n"
+		"  --only LIST  only these of its events: what people do, and what goes wrong\n"
+		"\n"
+		"exit code: 0 all properties hold, 1 one does not, 2 the command line is wrong, 3 the code crashed or does not end\n"
+		"properties:\n"
+		"  (a) at most one binding of a project is Active, and it is the right one\n"
+		"  (b) at rest every object is as its reconciler says of the final world\n"
+		"  (c) at rest nothing is written, and no write changes nothing\n"
+		"  (d) no write is a non-leader's, unguarded, or based on a version older than one's own last write\n"
+		"  (e) whatever is due happens in bounded time\n"
+		"  (f) no finalizer stays on an object that may go, none goes before that\n"
+		"  (g) deploy label and ProjectBilling say what the model of the rules says\n"
+		"  (h) memory returns to what it was\n",
 		program, program);
-	return 2;
+	return to == stdout ? 0 : 2;
 }
 
 int main(int argc, char **argv)
 {
+#if defined __SANITIZE_ADDRESS__ /* which reports what it knows first, and then aborts */
+	static const int fatal[] = { SIGABRT, SIGVTALRM };
+#else
+	static const int fatal[] = { SIGABRT, SIGVTALRM, SIGSEGV, SIGBUS, SIGFPE, SIGILL };
+#endif
 	static struct sim_stats stats;
 	struct choice one = { 0 };
 	uint64_t from = 1, seeds = 20000;
@@ -214,32 +269,41 @@ int main(int argc, char **argv)
 	double began = seconds();
 	static char buffer[1 << 16];
 
-	signal(SIGABRT, on_abort);
+	program = argv[0];
+	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
+		signal(fatal[i], on_signal);
 	setvbuf(stdout, buffer, _IOLBF, sizeof(buffer)); /* or stdio would take it from the heap that is watched */
 	for (int i = 1; i < argc; i++) {
 		const char *flag = argv[i];
 		char *value = i + 1 < argc ? argv[i + 1] : NULL;
+		bool good = value != NULL;
 
+		if (strcmp(flag, "--help") == 0)
+			return usage(stdout, NULL);
 		if (strcmp(flag, "--quiet") == 0) {
 			quiet = true;
 			continue;
 		}
-		if (!value)
-			return usage(argv[0]);
 		i++;
-		if (strcmp(flag, "--seeds") == 0)
-			seeds = strtoull(value, NULL, 10);
-		else if (strcmp(flag, "--from") == 0)
-			from = strtoull(value, NULL, 10);
-		else if (strcmp(flag, "--seed") == 0)
-			one.seed = strtoull(value, NULL, 10), replay = true;
-		else if (strcmp(flag, "--order") == 0)
-			one.order = strtoull(value, NULL, 10);
-		else if (strcmp(flag, "--only") == 0)
-			one.dropped = all_but(value);
+		if (good && strcmp(flag, "--seeds") == 0)
+			good = number(value, &seeds) && seeds > 0;
+		else if (good && strcmp(flag, "--from") == 0)
+			good = number(value, &from);
+		else if (good && strcmp(flag, "--seed") == 0)
+			good = replay = number(value, &one.seed);
+		else if (good && strcmp(flag, "--order") == 0)
+			good = number(value, &one.order);
+		else if (good && strcmp(flag, "--only") == 0)
+			good = all_but(value, &one.dropped);
 		else
-			return usage(argv[0]);
+			good = false;
+		if (!good)
+			return usage(stderr, flag);
 	}
+	if (seeds > UINT64_MAX - from)
+		return usage(stderr, "--from");
+	if ((one.dropped || one.order) && !replay)
+		return usage(stderr, "--order or --only without --seed");
 	if (replay) {
 		struct result result = run(&one, &stats, stdout);
 
@@ -256,9 +320,10 @@ int main(int argc, char **argv)
 		if (quiet)
 			printf("FAILED seed %" PRIu64 ": property (%c): %s\n", seed, result.broken, result.words);
 		else
-			report(argv[0], choice, &result);
+			report(choice, &result);
 		return 1;
 	}
 	print_statistics(&stats, seconds() - began);
+	printf("all eight properties held, seeds %" PRIu64 " to %" PRIu64 "\n", from, from + seeds - 1);
 	return 0;
 }
