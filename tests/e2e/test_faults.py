@@ -94,7 +94,7 @@ def peak(tollgate):
     return int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{tollgate.process.pid}/status").read_text())[1]) << 10
 
 
-def survives(c, plane, world, tollgate, proxy):
+def survives(c, plane, world, tollgate, proxy, begins=2):
     offset = audit.size(plane)
     tollgate.wait_ready(60)
     deed(c, world)
@@ -106,7 +106,7 @@ def survives(c, plane, world, tollgate, proxy):
     assert not again, "written twice"
     assert tollgate.process.poll() is None
     assert len(problems(tollgate)) <= LINES, tollgate.log()
-    one_line_a_change(tollgate)
+    one_line_a_change(tollgate, begins)
     if "TOLLGATE_BINARY" not in os.environ:  # a sanitizer keeps what was freed
         assert peak(tollgate) < PEAK
         descriptors = lambda: len(os.listdir(f"/proc/{tollgate.process.pid}/fd"))  # noqa: E731
@@ -282,7 +282,8 @@ SILENCES = {
 @pytest.mark.parametrize("fault", SILENCES)
 def test_silent_watch(c, plane, through, world, fault):
     """It began well, its connection lives, and nothing comes any more: after its idle timeout another one is asked."""
-    survives(c, plane, world, *through(SILENCES[fault], WATCH, 2, flags=["--watch-idle-timeout=2s"]))
+    # Twice; and once more when, on a slow machine, the end of the broken connection's other streams is noticed after all was well again.
+    survives(c, plane, world, *through(SILENCES[fault], WATCH, 2, flags=["--watch-idle-timeout=2s"]), begins=3)
 
 
 LISTS = {
