@@ -9,9 +9,27 @@
 
 #include "world.h"
 
+enum { WRITES_MAX = 4 };
+
 static char *keep(struct world *w, const char *text, size_t len)
 {
 	return text ? arena_strndup(&w->server.arena, text, len) : NULL;
+}
+
+static bool is_about_one_object(const struct call *call)
+{
+	return call->state != CALL_FREE && (call->request.method[0] != 'G' || !strchr(call->request.path, '?')) && !strstr(call->request.path, "/leases");
+}
+
+/* Before one more. Lists and watches are the informers', and the Lease is the elector's. */
+static void busy_within_reason(struct world *w, const struct controller *c)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < w->n_calls; i++)
+		n += is_about_one_object(&w->calls[i]) && &w->controllers[w->calls[i].owner] == c;
+	if (n > WRITES_MAX)
+		world_break(w, 'd', "%s has %u requests under way at once, and may have %d", c->identity, n, WRITES_MAX);
 }
 
 static struct call *port_send(void *self, const struct request *request, const struct reply *reply)
@@ -34,6 +52,7 @@ static struct call *port_send(void *self, const struct request *request, const s
 			     .content_type = keep(w, request->content_type, request->content_type ? strlen(request->content_type) : 0),
 			     .body = keep(w, request->body, request->body_len), .body_len = request->body_len },
 	};
+	busy_within_reason(w, c);
 	w->stats->requests++;
 	world_trace(w, "  sends %s %s%s%s", request->method, request->path, request->body ? " " : "", request->body ? request->body : "");
 	return call;
@@ -107,7 +126,7 @@ void controller_start(struct controller *c)
 	if (w->n_controllers > 1)
 		take_part(c);
 	manager_init(&c->manager, &(struct manager_config){ .port = &c->writers, .settings = &w->settings, .log = &c->log, .source = "simulated",
-							     .leads = leads, .leads_context = c, .max_concurrent_writes = 4,
+							     .leads = leads, .leads_context = c, .max_concurrent_writes = WRITES_MAX,
 							     .watch_idle_timeout_ms = 130000, .cache_sync_timeout_ms = 24 * 3600 * 1000 });
 	c->up = c->stirred = true;
 	c->wakes_at = c->elects_at = w->mono;

@@ -248,6 +248,14 @@ bool fault_answers(struct world *w, struct call *call)
 	return true;
 }
 
+void fault_hides(struct world *w, struct call *call)
+{
+	if (call->request.method[0] == 'G' || call->answer.status >= 300 || !fault_takes(w, FAULT_ERROR_AFTER))
+		return;
+	answer(w, call, 504, "Timeout", "request did not complete within the allotted timeout", NULL);
+	world_trace(w, "%s %s was applied, and is answered 504", call->request.method, call->request.path);
+}
+
 void faults_end(struct world *w)
 {
 	memset(w->armed, 0, sizeof(w->armed));

@@ -69,7 +69,7 @@ static bool may_be_active(const struct apiserver *server, const struct stored *b
 
 	if (same(phase(binding), "Active"))
 		return true;
-	return !phase(binding)[0] && account && !is_going(account) && same(phase(account), "Ready") &&
+	return !phase(binding)[0] && !is_going(binding) && account && !is_going(account) && same(phase(account), "Ready") &&
 	       !json_is_true(doc_at(account->tree, "spec", "closureRequested", NULL));
 }
 
@@ -100,7 +100,7 @@ const struct stored *model_winner(const struct apiserver *server, const char *ns
 	return winner;
 }
 
-bool model_gave_way(const struct apiserver *server, const struct stored *binding)
+bool model_gave_way(const struct apiserver *server, const struct stored *binding, bool elsewhere)
 {
 	bool found = false;
 
@@ -111,7 +111,7 @@ bool model_gave_way(const struct apiserver *server, const struct stored *binding
 		if (c->resource != BINDINGS || c->type != CHANGE_ADDED)
 			continue;
 		other.tree = json_loadb(c->text, c->len, 0, NULL);
-		found = same(project_of(&other), project_of(binding)) && (!same(other.ns, binding->ns) || is_newer(&other, binding));
+		found = same(project_of(&other), project_of(binding)) && (same(other.ns, binding->ns) ? is_newer(&other, binding) : elsewhere);
 		json_decref(other.tree);
 	}
 	return found;
@@ -146,7 +146,7 @@ static bool pays_by_invoice(const struct apiserver *server, const struct stored 
 		const struct stored *o = server->objects[i];
 		instant_t from, to;
 
-		if (o->resource != ARRANGEMENTS || !belongs_to(o, account))
+		if (o->resource != ARRANGEMENTS || is_going(o) || !belongs_to(o, account))
 			continue;
 		from = moment(o, "spec", "startsAt");
 		to = moment(o, "spec", "endsAt");
@@ -181,17 +181,38 @@ static struct verdict payment(const struct apiserver *server, const struct store
 	return (struct verdict){ .allowed = true, .reason = "Allowed" };
 }
 
+static const char *organization_of(const struct stored *room)
+{
+	return room ? doc_word(room->tree, "metadata", "labels", ORGANIZATION_LABEL_KEY, NULL) : "";
+}
+
+/* Is it of another organization than one of the project's namespaces? Who belongs to none is at home everywhere. */
+static bool is_foreign(const struct apiserver *server, const struct stored *binding)
+{
+	const char *home = organization_of(apiserver_find(server, NAMESPACES, "", binding->ns));
+
+	for (unsigned i = 0; i < server->n_objects && server->objects[i]->resource == NAMESPACES; i++) {
+		const char *other = organization_of(server->objects[i]);
+
+		if (home[0] && other[0] && same(model_project(server->objects[i]), project_of(binding)) && !same(home, other))
+			return true;
+	}
+	return false;
+}
+
+static struct verdict of_account(const struct apiserver *server, const struct stored *account, instant_t now);
+
 struct verdict model_verdict(const struct apiserver *server, const struct stored *room, instant_t now)
 {
 	const char *project = model_project(room);
-	const struct stored *binding = NULL, *account;
+	const struct stored *binding = NULL;
+	struct verdict verdict;
 
-	if (has_organizations(server))
-		return (struct verdict){ .open = true };
 	for (unsigned i = 0; i < server->n_objects; i++) {
 		const struct stored *o = server->objects[i];
 
-		if (o->resource != BINDINGS || !same(project_of(o), project) || !same(phase(o), "Active"))
+		if (o->resource != BINDINGS || !same(project_of(o), project) || !same(phase(o), "Active") ||
+		    is_foreign(server, o))
 			continue;
 		if (binding)
 			return (struct verdict){ .open = true }; /* claims of two namespaces: which is older has its own history */
@@ -199,7 +220,13 @@ struct verdict model_verdict(const struct apiserver *server, const struct stored
 	}
 	if (!binding)
 		return refused("NoBinding");
-	account = account_of(server, binding);
+	verdict = of_account(server, account_of(server, binding), now);
+	verdict.binding = binding;
+	return verdict;
+}
+
+static struct verdict of_account(const struct apiserver *server, const struct stored *account, instant_t now)
+{
 	if (!account)
 		return refused(NULL);
 	if (is_going(account))

@@ -7,7 +7,8 @@
  *   (e) whatever is due happens in bounded time (world.c);
  *   (f) no finalizer stays on an object that may go, none goes before that;
  *   (g) the deploy label and ProjectBilling say what the model says;
- *   (h) memory returns to what it was (sim.c).
+ *   (h) memory returns to what it was (sim.c);
+ *   (i) a condition's transition time moves when its status does and not else; what was observed is the generation that there is.
  * Must not know: how the run came here. Reads only.
  */
 #include <stdlib.h>
@@ -39,7 +40,8 @@ static void gave_way_to_a_newer_one(struct world *w, const struct api_answer *a)
 {
 	const struct stored *o = apiserver_find(&w->server, BINDINGS, a->ns, a->name);
 
-	if (o && a->status_part && strcmp(doc_word(o->tree, "status", "phase", NULL), "Superseded") == 0 && !model_gave_way(&w->server, o))
+	if (o && a->status_part && strcmp(doc_word(o->tree, "status", "phase", NULL), "Superseded") == 0 && !w->statuses_by_hand &&
+	    !model_gave_way(&w->server, o, w->organizations_moved))
 		world_break(w, 'a', "%s/%s is Superseded, and no newer binding has ever named its project", o->ns, o->name);
 }
 
@@ -65,8 +67,8 @@ static void at_most_one_is_active(struct world *w, const char *ns, const char *n
 	for (unsigned i = 0; i < w->server.n_objects; i++) {
 		const struct stored *o = w->server.objects[i];
 
-		if (o != one && is_active(o) && strcmp(o->ns, ns) == 0 && strcmp(project_of(o), project_of(one)) == 0)
-			world_break(w, 'a', "%s and %s of %s are Active for project %s at the same time", one->name, o->name, ns, project_of(o));
+		if (o != one && is_active(o) && (strcmp(o->ns, ns) == 0 || !w->organizations_moved) && strcmp(project_of(o), project_of(one)) == 0)
+			world_break(w, 'a', "%s/%s and %s/%s are Active for project %s at the same time", ns, one->name, o->ns, o->name, project_of(o));
 	}
 }
 
@@ -93,6 +95,73 @@ static void written_by_the_leader(struct world *w, const struct controller *c, c
 			    holder[0] ? holder : "nobody");
 }
 
+static const struct change *earlier(const struct apiserver *server, const struct api_answer *a, unsigned *from)
+{
+	while (*from) {
+		const struct change *c = &server->changes[--*from];
+
+		if (c->resource == a->resource && strcmp(c->name, a->name) == 0 && strcmp(c->ns, a->ns) == 0)
+			return c;
+	}
+	return NULL;
+}
+
+/* A clock's second may pass unseen, and a request take its time. */
+static bool is_long_ago(const struct world *w, const char *text)
+{
+	instant_t at = 0;
+
+	return instant_parse(text, strlen(text), &at) == 0 && at + 60000 < w->server.now;
+}
+
+/* Of this write: what stood in the status before it is in the log. */
+static void transitions_are_true(struct world *w, const struct controller *c, const struct api_answer *a)
+{
+	unsigned from = w->server.n_changes;
+	const struct change *now = earlier(&w->server, a, &from), *then = earlier(&w->server, a, &from);
+	json_t *old = then && then->type != CHANGE_DELETED ? json_loadb(then->text, then->len, 0, NULL) : NULL;
+	json_t *new = old && now->type == CHANGE_MODIFIED ? json_loadb(now->text, now->len, 0, NULL) : NULL;
+	const json_t *list = doc_at(new, "status", "conditions", NULL);
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *after = json_array_get(list, i), *before = doc_condition(old, doc_word(after, "type", NULL));
+		const char *moved = doc_word(after, "lastTransitionTime", NULL), *was = before ? doc_word(before, "lastTransitionTime", NULL) : "";
+		bool flips = before && strcmp(doc_word(before, "status", NULL), doc_word(after, "status", NULL)) != 0;
+
+		if (was[0] && !flips && strcmp(was, moved) != 0)
+			world_break(w, 'i', "%s/%s: %s is %s as before, and its transition time moves from %s to %s", a->ns, a->name,
+				    doc_word(after, "type", NULL), doc_word(after, "status", NULL), was, moved);
+		if (flips && was[0] && strcmp(was, moved) == 0 && c->clock_offset == 0 && is_long_ago(w, was))
+			world_break(w, 'i', "%s/%s: %s changes to %s, and its transition time stays at %s", a->ns, a->name,
+				    doc_word(after, "type", NULL), doc_word(after, "status", NULL), was);
+	}
+	json_decref(old);
+	json_decref(new);
+}
+
+/* No binding becomes Active by an account that was closed, nor is one closed while it pays. */
+static void is_not_of_a_closed_account(struct world *w, const struct api_answer *a)
+{
+	const char *name = a->name;
+	const struct stored *account, *binding;
+
+	if (a->resource == BINDINGS) {
+		binding = apiserver_find(&w->server, BINDINGS, a->ns, a->name);
+		if (!binding || !is_active(binding))
+			return;
+		name = doc_word(binding->tree, "spec", "billingAccountRef", "name", NULL);
+	}
+	account = apiserver_find(&w->server, ACCOUNTS, a->ns, name);
+	if (!account || w->statuses_by_hand || w->accounts_by_hand || strcmp(doc_word(account->tree, "status", "phase", NULL), "Archived") != 0)
+		return;
+	for (unsigned i = 0; i < w->server.n_objects; i++) {
+		const struct stored *o = w->server.objects[i];
+
+		if (is_active(o) && strcmp(o->ns, a->ns) == 0 && strcmp(doc_word(o->tree, "spec", "billingAccountRef", "name", NULL), name) == 0)
+			world_break(w, 'f', "account %s/%s is closed, and pays by %s", a->ns, name, o->name);
+	}
+}
+
 void property_write(struct world *w, const struct controller *c, const struct call *call)
 {
 	const struct api_answer *a = &call->answer;
@@ -108,6 +177,10 @@ void property_write(struct world *w, const struct controller *c, const struct ca
 		at_most_one_is_active(w, a->ns, a->name);
 		gave_way_to_a_newer_one(w, a);
 	}
+	if (a->changed && a->status_part)
+		transitions_are_true(w, c, a);
+	if (a->changed && a->status_part && (a->resource == BINDINGS || a->resource == ACCOUNTS))
+		is_not_of_a_closed_account(w, a);
 	if (a->changed && a->resource == ACCOUNTS && !a->status_part)
 		pays_for_nothing(w, a);
 }
@@ -291,6 +364,44 @@ static void gate_says(struct world *w, const struct stored *room, const struct v
 		world_break(w, 'g', "ProjectBilling %s/%s says %s, and it should be %s", room->name, project, reason, v->reason);
 }
 
+/* A Superseded binding is history, and what is to go is not judged any more. */
+static void generations_are_observed(struct world *w)
+{
+	for (unsigned i = 0; i < w->server.n_objects; i++) {
+		const struct stored *o = w->server.objects[i];
+		json_int_t generation = json_integer_value(doc_at(o->tree, "metadata", "generation", NULL));
+		const json_t *list = doc_at(o->tree, "status", "conditions", NULL);
+
+		if (o->resource == NAMESPACES || o->resource == LEASES || doc_at(o->tree, "metadata", "deletionTimestamp", NULL) ||
+		    strcmp(doc_word(o->tree, "status", "phase", NULL), "Superseded") == 0)
+			continue;
+		if (doc_at(o->tree, "status", "observedGeneration", NULL) &&
+		    json_integer_value(doc_at(o->tree, "status", "observedGeneration", NULL)) != generation)
+			world_break(w, 'i', "%s %s/%s: the status is of another generation", api_resources[o->resource].plural, o->ns, o->name);
+		for (size_t j = 0; j < json_array_size(list); j++)
+			if (json_integer_value(doc_at(json_array_get(list, j), "observedGeneration", NULL)) != generation)
+				world_break(w, 'i', "%s %s/%s: condition %s is of another generation", api_resources[o->resource].plural, o->ns,
+					    o->name, doc_word(json_array_get(list, j), "type", NULL));
+	}
+}
+
+static void words_are_right(struct world *w, const struct stored *room, const struct stored *shown, const struct verdict *v)
+{
+	bool says = doc_at(room->tree, "metadata", "annotations", "billing.miloapis.com/deploy-message", NULL);
+	const char *by = doc_word(shown->tree, "status", "bindingRef", "name", NULL), *account = doc_word(shown->tree, "status", "billingAccount", "name", NULL);
+	const json_t *gate = v->binding ? doc_condition(v->binding->tree, "DeployAllowed") : NULL;
+
+	if (says == v->allowed)
+		world_break(w, 'g', "namespace %s is %s, and %s why", room->name, v->allowed ? "allowed" : "blocked", says ? "says" : "does not say");
+	if (v->binding && (strcmp(by, v->binding->name) != 0 ||
+			   strcmp(account, doc_word(v->binding->tree, "spec", "billingAccountRef", "name", NULL)) != 0))
+		world_break(w, 'g', "ProjectBilling %s/%s names %s and %s, and %s pays", shown->ns, shown->name, by, account, v->binding->name);
+	if (!v->binding && (by[0] || account[0]))
+		world_break(w, 'g', "ProjectBilling %s/%s names %s and %s, and nobody pays", shown->ns, shown->name, by, account);
+	if (gate && (strcmp(doc_word(gate, "status", NULL), "True") == 0) != v->allowed)
+		world_break(w, 'g', "binding %s/%s says the opposite of the gate", v->binding->ns, v->binding->name);
+}
+
 static void gates_are_right(struct world *w, const struct controller *c)
 {
 	for (unsigned i = 0; i < w->server.n_objects && w->server.objects[i]->resource == NAMESPACES; i++) {
@@ -302,8 +413,11 @@ static void gates_are_right(struct world *w, const struct controller *c)
 		v = model_verdict(&w->server, room, world_wall(w, c));
 		w->stats->verdicts++;
 		w->stats->verdicts_open += v.open;
-		if (!v.open)
-			gate_says(w, room, &v);
+		if (v.open)
+			continue;
+		gate_says(w, room, &v);
+		if (!w->broken)
+			words_are_right(w, room, apiserver_find(&w->server, PROJECTBILLINGS, room->name, model_project(room)), &v);
 	}
 }
 
@@ -320,5 +434,6 @@ instant_t property_rest(struct world *w, const struct controller *c)
 	the_right_one_is_active(w);
 	nothing_is_held_without_need(w);
 	gates_are_right(w, c);
+	generations_are_observed(w);
 	return next;
 }

@@ -67,6 +67,30 @@ static void delete_any(struct world *w, struct chance *c, enum resource_id r)
 	apiserver_delete(&w->server, o);
 }
 
+/* Somebody else's finalizer: what is deleted stays for a while, marked as going. */
+static void hold(struct world *w, struct chance *c)
+{
+	static const enum resource_id any[] = { BINDINGS, BINDINGS, ARRANGEMENTS, METHODS, INVOICES };
+	struct stored *o = any_object(w, c, ANY(c, any));
+
+	if (!o || doc_at(o->tree, "metadata", "deletionTimestamp", NULL))
+		return;
+	edit(w, o, false, json_pack("{s:{s:[s]}}", "metadata", "finalizers", "example.com/hold"));
+	if (chance_percent(c, 70)) {
+		world_trace(w, "delete %s %s/%s", api_resources[o->resource].plural, o->ns, o->name);
+		apiserver_delete(&w->server, o);
+	}
+}
+
+static void let_go(struct world *w, struct chance *c)
+{
+	static const enum resource_id any[] = { BINDINGS, BINDINGS, ARRANGEMENTS, METHODS, INVOICES };
+	struct stored *o = any_object(w, c, ANY(c, any));
+
+	if (o && doc_at(o->tree, "metadata", "finalizers", NULL))
+		edit(w, o, false, json_pack("{s:{s:n}}", "metadata", "finalizers"));
+}
+
 /* ---- who creates what ---- */
 
 static void create_namespace(struct world *w, struct chance *c)
@@ -157,10 +181,23 @@ static void edit_account(struct world *w, struct chance *c)
 static void suspend_account(struct world *w, struct chance *c)
 {
 	static const char *const phases[] = { "Suspended", "Suspended", "Ready", "Ready", "Archived", "Provisioning" };
+	static const char *const reasons[] = { "unpaid", "fraud" };
 	struct stored *o = any_object(w, c, ACCOUNTS);
+	const char *phase;
+	json_t *status;
 
-	if (o)
-		edit(w, o, true, json_pack("{s:{s:s}}", "status", "phase", ANY(c, phases)));
+	if (!o)
+		return;
+	phase = ANY(c, phases);
+	if (strcmp(doc_word(o->tree, "status", "phase", NULL), "Suspended") == 0 && chance_percent(c, 40)) {
+		edit(w, o, true, json_pack("{s:{s:{s:s}}}", "status", "suspension", "reason", ANY(c, reasons)));
+		return;
+	}
+	w->accounts_by_hand |= strcmp(phase, "Archived") == 0;
+	status = json_pack("{s:s}", "phase", phase);
+	if (chance_percent(c, 40))
+		json_object_set_new(status, "suspension", json_pack("{s:s}", "reason", ANY(c, reasons)));
+	edit(w, o, true, json_pack("{s:o}", "status", status));
 }
 
 /* The provider. */
@@ -198,12 +235,15 @@ static void move_invoice(struct world *w, struct chance *c)
 {
 	static const char *const phases[] = { "Open", "Open", "Open", "Paid", "Void", "PastDue" };
 	struct stored *o = any_object(w, c, INVOICES);
+	static const char *const amounts[] = { "119.00", "19.00", "0.00", "many" };
 	char due[INSTANT_TEXT_SIZE];
 
-	if (o)
+	if (o && chance_percent(c, 40))
+		edit(w, o, true, json_pack("{s:{s:s}}", "status", "amountDue", ANY(c, amounts)));
+	else if (o)
 		edit(w, o, true,
-		     json_pack("{s:{s:s,s:s,s:s,s:s,s:s}}", "status", "phase", ANY(c, phases), "currencyCode", "EUR", "total", "119.00", "amountDue",
-			       "119.00", "dueDate", moment(w, c, -100, 100, due)));
+		     json_pack("{s:{s:s,s:s,s:s,s:s,s:s,s:i}}", "status", "phase", ANY(c, phases), "currencyCode", "EUR", "total", "119.00", "amountDue",
+			       ANY(c, amounts), "dueDate", moment(w, c, -100, 100, due), "attemptCount", (int)chance_below(c, 2)));
 }
 
 static void end_arrangement(struct world *w, struct chance *c)
@@ -322,11 +362,13 @@ static const struct action {
 	{ 2, end_arrangement, 0 },
 	{ 1, label_class, 0 },
 	{ 3, label_namespace, 0 },
-	{ 1, label_organization, 0 },
+	{ 3, label_organization, 0 },
 	{ 2, forge_binding, 0 },
 	{ 3, forge_gate, 0 },
 	{ 3, forge_status, 0 },
 	{ 4, recreate, 0 },
+	{ 2, hold, 0 },
+	{ 1, let_go, 0 },
 	{ 5, NULL, BINDINGS },
 	{ 4, NULL, ACCOUNTS },
 	{ 3, NULL, METHODS },

@@ -143,8 +143,10 @@ static void arrive(struct world *w, struct call *call)
 		finish(w, call, 0, "lost on its way");
 		return;
 	}
-	if (!fault_answers(w, call))
+	if (!fault_answers(w, call)) {
 		judge(w, call);
+		fault_hides(w, call);
+	}
 	if (call->request.method[0] != 'G' && fault_takes(w, FAULT_LOST_AFTER)) {
 		finish(w, call, 0, "applied, and its answer lost");
 		return;

@@ -22,6 +22,7 @@
 	X(TOO_MANY, "429")                                                     \
 	X(TOO_MANY_LATER, "429 with Retry-After")                              \
 	X(SERVER_ERROR, "500, 503 or 504")                                     \
+	X(ERROR_AFTER, "504 after it was applied")                             \
 	X(TOO_LARGE, "resource version too large")                             \
 	X(UNAUTHORIZED, "401")                                                 \
 	X(CONFLICT, "409: somebody writes in between")                         \
@@ -133,6 +134,7 @@ struct world {
 	bool calm;              /* nothing bad happens any more */
 	bool statuses_by_hand;  /* somebody has written phases of bindings */
 	bool organizations_moved;
+	bool accounts_by_hand;  /* somebody has closed an account that way */
 	char broken;            /* the property that does not hold, 'a' ... ; 0 = none */
 	char words[PROPERTY_TEXT];
 	FILE *trace;            /* NULL = silent */
@@ -161,6 +163,8 @@ void world_say(const struct world *, const char *format, ...) __attribute__((for
 void fault_strike(struct world *, enum fault, struct chance *);
 /* The answer that misfortune gives to a request in the server's place; false: none. */
 bool fault_answers(struct world *, struct call *);
+/* It was applied, and the answer is an error all the same. */
+void fault_hides(struct world *, struct call *);
 /* True, and one fewer, if that fault is armed and chance has it strike here. */
 bool fault_takes(struct world *, enum fault);
 /* Whatever was wrong is put right. */
