@@ -309,8 +309,10 @@ static void watch_clock(struct manager *m, int64_t now)
 	int64_t offset = clock_offset(m, now), back_ms = m->clock_offset - offset;
 	char text[32];
 
+	if (back_ms > 0 && back_ms < CLOCK_BACK_MS)
+		return; /* and not forgotten: a clock that is slewed goes back in many small steps */
 	m->clock_offset = offset;
-	if (back_ms < CLOCK_BACK_MS || !m->deciding)
+	if (back_ms <= 0 || !m->deciding)
 		return;
 	snprintf(text, sizeof(text), "%lld", (long long)back_ms / 1000);
 	log_warn(m->config.log, "the clock was set back: everything is decided anew", "seconds", text);

@@ -155,7 +155,8 @@ static bool strike_now(struct world *w, enum fault fault, struct chance *c)
 		move_clock(w, chance_below(c, JUMP_MS));
 		return true;
 	case FAULT_CLOCK_BACK:
-		move_clock(w, -(int64_t)chance_below(c, JUMP_MS));
+		/* By less than a second, which passes by itself, what was decided may be early for so long. */
+		move_clock(w, -1000 - (int64_t)chance_below(c, JUMP_MS));
 		return true;
 	}
 	return false;
