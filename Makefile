@@ -45,7 +45,8 @@ layers: $(OBJ) ## Hold every #include and every call of a reconciler to the laye
 
 LAYERS := --check "layers: tests/layers.py $(OUT)"
 
-SIMULATED = --check "simulator: $(OUT)/tests/sim/sim --seeds $(or $(SIM_SEEDS),20000)"
+SIM_SEEDS := 20000
+SIMULATED = --check "simulator: $(OUT)/tests/sim/sim --seeds $(SIM_SEEDS)"
 
 .PHONY: units
 units: $(UNIT)
@@ -156,7 +157,7 @@ $(OUT)/tests/sim/sim: $(SIM) $(OUT)/tollgate.a
 
 .PHONY: sim sim-long sim-mutants
 sim: $(OUT)/tests/sim/sim ## 20,000 random schedules of the real runtime in a simulated world; SIM_SEEDS=... for another number
-	@$< --seeds $(or $(SIM_SEEDS),20000)
+	@$< --seeds $(SIM_SEEDS)
 
 sim-long: $(OUT)/tests/sim/sim ## The same, 1,000,000 of them
 	@$< --seeds 1000000

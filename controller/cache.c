@@ -545,13 +545,9 @@ static struct entry *under_way(struct cache *cache, struct key key)
 	return e;
 }
 
-/* Is what we hold at least as new as this version, which an answer brings? */
+/* A read of this version: has the watch brought something newer than what we had, or than what the list named? */
 static bool was_overtaken(const struct aside *a, const char *version)
 {
-	/* The watch was faster: what we hold is this version or a newer one. */
-	if (was_noted(a, version))
-		return true;
-	/* A read: the watch has brought something newer than what we had, or than what the list named. */
 	return (strcmp(a->held, version) == 0 && !a->held_unseen) || (strcmp(a->listed, version) == 0 && a->n_noted);
 }
 
@@ -571,7 +567,9 @@ bool cache_write_end(struct cache *cache, struct key key, void *record)
 	}
 	if (a->blurred || strlen(new->resource_version) >= VERSION_SIZE) {
 		mark_doubtful(cache, key.kind, e);
-	} else if (old && !was_noted(a, new->resource_version) && strcmp(old->resource_version, new->resource_version) == 0) {
+	} else if (was_noted(a, new->resource_version)) {
+		/* The watch was faster: what we hold is this version or a newer one. */
+	} else if (old && strcmp(old->resource_version, new->resource_version) == 0) {
 		if (a->unseen && a->flight == IN_STEP) /* a list made us ask, and it was older: the stream comes to this version yet */
 			await(cache, a, new->resource_version);
 		changed = false;

@@ -18,6 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILT = ROOT / "build" / "fuzz"
 SECONDS = int(os.environ.get("FUZZ_SECONDS", "60"))
 MAX_BYTES = 4096
+LIMITS = ("-timeout=10", "-rss_limit_mb=1024")
 
 
 def corpus(target):
@@ -25,12 +26,12 @@ def corpus(target):
 
 
 def run(target):
-    """-> (target, executions, features, [crashing file], output)"""
+    """-> (exit code, target, executions, features, [crashing file], output)"""
     grown, crashes = BUILT / "corpus" / target, BUILT / "crashes"
     for folder in (grown, crashes, corpus(target)):
         folder.mkdir(parents=True, exist_ok=True)
     before = set(crashes.glob(f"{target}-*"))
-    command = [BUILT / "fuzz" / target, f"-max_total_time={SECONDS}", f"-max_len={MAX_BYTES}", "-timeout=10", "-rss_limit_mb=1024",
+    command = [BUILT / "fuzz" / target, f"-max_total_time={SECONDS}", f"-max_len={MAX_BYTES}", *LIMITS,
                "-print_final_stats=1", "-use_value_profile=1", f"-artifact_prefix={crashes}/{target}-", grown, corpus(target)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace")
     executions = re.search(r"stat::number_of_executed_units:\s*(\d+)", done.stderr)
@@ -62,7 +63,7 @@ def main():
                 failed += 1
                 print("\n".join([line for line in output.splitlines() if not line.startswith(("#", "\""))][:40]))
             for path in found:
-                print(f"to repeat: build/fuzz/fuzz/{target} -timeout=10 -rss_limit_mb=1024 {path.relative_to(ROOT)}", flush=True)
+                print(f"to repeat: build/fuzz/fuzz/{target} {' '.join(LIMITS)} {path.relative_to(ROOT)}", flush=True)
             if code and not found:
                 print(f"it ended with exit code {code} and kept no input; to repeat: make fuzz FUZZ={target}", flush=True)
     if args.merge:

@@ -200,7 +200,18 @@ static bool is_foreign(const struct apiserver *server, const struct stored *bind
 	return false;
 }
 
-static struct verdict of_account(const struct apiserver *server, const struct stored *account, instant_t now);
+static struct verdict of_account(const struct apiserver *server, const struct stored *account, instant_t now)
+{
+	if (!account)
+		return refused(NULL);
+	if (is_going(account))
+		return refused("AccountDeleting");
+	if (same(phase(account), "Suspended"))
+		return refused("AccountSuspended");
+	if (!same(phase(account), "Ready"))
+		return refused("AccountNotReady");
+	return payment(server, account, now);
+}
 
 struct verdict model_verdict(const struct apiserver *server, const struct stored *room, instant_t now)
 {
@@ -223,17 +234,4 @@ struct verdict model_verdict(const struct apiserver *server, const struct stored
 	verdict = of_account(server, account_of(server, binding), now);
 	verdict.binding = binding;
 	return verdict;
-}
-
-static struct verdict of_account(const struct apiserver *server, const struct stored *account, instant_t now)
-{
-	if (!account)
-		return refused(NULL);
-	if (is_going(account))
-		return refused("AccountDeleting");
-	if (same(phase(account), "Suspended"))
-		return refused("AccountSuspended");
-	if (!same(phase(account), "Ready"))
-		return refused("AccountNotReady");
-	return payment(server, account, now);
 }

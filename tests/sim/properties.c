@@ -45,17 +45,24 @@ static void gave_way_to_a_newer_one(struct world *w, const struct api_answer *a)
 		world_break(w, 'a', "%s/%s is Superseded, and no newer binding has ever named its project", o->ns, o->name);
 }
 
-static void pays_for_nothing(struct world *w, const struct api_answer *a)
+/* An Active binding to that account, whether it is there or not; NULL: none. */
+static const struct stored *pays_by(const struct world *w, const char *ns, const char *account)
 {
-	if (apiserver_find(&w->server, ACCOUNTS, a->ns, a->name) || w->statuses_by_hand)
-		return;
 	for (unsigned i = 0; i < w->server.n_objects; i++) {
 		const struct stored *o = w->server.objects[i];
 
-		if (is_active(o) && strcmp(o->ns, a->ns) == 0 &&
-		    strcmp(doc_word(o->tree, "spec", "billingAccountRef", "name", NULL), a->name) == 0)
-			world_break(w, 'f', "account %s/%s lost its finalizer while it paid by %s", a->ns, a->name, o->name);
+		if (is_active(o) && strcmp(o->ns, ns) == 0 && strcmp(doc_word(o->tree, "spec", "billingAccountRef", "name", NULL), account) == 0)
+			return o;
 	}
+	return NULL;
+}
+
+static void pays_for_nothing(struct world *w, const struct api_answer *a)
+{
+	const struct stored *binding = pays_by(w, a->ns, a->name);
+
+	if (binding && !apiserver_find(&w->server, ACCOUNTS, a->ns, a->name) && !w->statuses_by_hand)
+		world_break(w, 'f', "account %s/%s lost its finalizer while it paid by %s", a->ns, a->name, binding->name);
 }
 
 static void at_most_one_is_active(struct world *w, const char *ns, const char *name)
@@ -119,12 +126,10 @@ static json_t *status_then(const struct change *then)
 {
 	static const char mark[] = ",\"status\":{";
 	const char *at = memmem(then->text, then->len, mark, sizeof(mark) - 1);
-	const char *from = at ? at + sizeof(mark) - 2 : then->text;
-	json_t *status = at ? json_loadb(from, (size_t)(then->text + then->len - 1 - from), 0, NULL) : NULL;
+	const char *end = then->text + then->len - 1, *from = at ? at + sizeof(mark) - 2 : end;
+	json_t *status = json_loadb(from, (size_t)(end - from), 0, NULL);
 
-	if (status)
-		return json_pack("{s:o}", "status", status);
-	return json_loadb(then->text, then->len, 0, NULL);
+	return status ? json_pack("{s:o}", "status", status) : json_loadb(then->text, then->len, 0, NULL);
 }
 
 /* Of this write: what stood in the status before it is in the log. */
@@ -138,7 +143,6 @@ static void transitions_are_true(struct world *w, const struct controller *c, co
 
 	if (!old)
 		return;
-
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *after = json_array_get(list, i), *before = doc_condition(old, doc_word(after, "type", NULL));
 		const char *moved = doc_word(after, "lastTransitionTime", NULL), *was = before ? doc_word(before, "lastTransitionTime", NULL) : "";
@@ -169,12 +173,9 @@ static void is_not_of_a_closed_account(struct world *w, const struct api_answer 
 	account = apiserver_find(&w->server, ACCOUNTS, a->ns, name);
 	if (!account || w->statuses_by_hand || w->accounts_by_hand || strcmp(doc_word(account->tree, "status", "phase", NULL), "Archived") != 0)
 		return;
-	for (unsigned i = 0; i < w->server.n_objects; i++) {
-		const struct stored *o = w->server.objects[i];
-
-		if (is_active(o) && strcmp(o->ns, a->ns) == 0 && strcmp(doc_word(o->tree, "spec", "billingAccountRef", "name", NULL), name) == 0)
-			world_break(w, 'f', "account %s/%s is closed, and pays by %s", a->ns, name, o->name);
-	}
+	binding = pays_by(w, a->ns, name);
+	if (binding)
+		world_break(w, 'f', "account %s/%s is closed, and pays by %s", a->ns, name, binding->name);
 }
 
 void property_write(struct world *w, const struct controller *c, const struct call *call)

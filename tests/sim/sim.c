@@ -72,26 +72,29 @@ struct result {
 
 static struct world world;
 
-/* The real code itself gave up, or does not come back: as good as a property, though nothing can be made smaller after it. */
 static const char *program = "sim";
-static struct choice playing;
+static struct choice playing; /* for on_signal() */
 
 static void print_replay(const struct choice *choice, unsigned n_intents)
 {
 	const char *comma = "";
 
 	printf("replay: %s --seed %" PRIu64 " --order %" PRIu64, program, choice->seed, choice->order);
-	if (choice->dropped)
-		printf(" --only ");
-	for (unsigned i = 0; choice->dropped && i < n_intents; i++) {
+	if (!choice->dropped) {
+		printf("\n");
+		return;
+	}
+	printf(" --only ");
+	for (unsigned i = 0; i < n_intents; i++) {
 		if (choice->dropped >> i & 1)
 			continue;
 		printf("%s%u", comma, i);
 		comma = ",";
 	}
-	printf("%s\n", !choice->dropped || comma[0] ? "" : "none");
+	printf("%s\n", comma[0] ? "" : "none");
 }
 
+/* The real code itself gave up, or does not come back: as good as a property, though nothing can be made smaller after it. */
 static void on_signal(int signal)
 {
 	printf("\nCRASHED seed %" PRIu64 " at step %u: %s\nnot made smaller; ", playing.seed, world.step,

@@ -57,35 +57,37 @@ static void edit(struct world *w, struct stored *o, bool status, json_t *patch)
 	apiserver_merge(&w->server, o, status, patch);
 }
 
+static void delete_it(struct world *w, struct stored *o)
+{
+	world_trace(w, "delete %s %s/%s", api_resources[o->resource].plural, o->ns, o->name);
+	apiserver_delete(&w->server, o);
+}
+
 static void delete_any(struct world *w, struct chance *c, enum resource_id r)
 {
 	struct stored *o = any_object(w, c, r);
 
-	if (!o)
-		return;
-	world_trace(w, "delete %s %s/%s", api_resources[r].plural, o->ns, o->name);
-	apiserver_delete(&w->server, o);
+	if (o)
+		delete_it(w, o);
 }
 
 /* Somebody else's finalizer: what is deleted stays for a while, marked as going. */
+static const enum resource_id held[] = { BINDINGS, BINDINGS, ARRANGEMENTS, METHODS, INVOICES };
+
 static void hold(struct world *w, struct chance *c)
 {
-	static const enum resource_id any[] = { BINDINGS, BINDINGS, ARRANGEMENTS, METHODS, INVOICES };
-	struct stored *o = any_object(w, c, ANY(c, any));
+	struct stored *o = any_object(w, c, ANY(c, held));
 
 	if (!o || doc_at(o->tree, "metadata", "deletionTimestamp", NULL))
 		return;
 	edit(w, o, false, json_pack("{s:{s:[s]}}", "metadata", "finalizers", "example.com/hold"));
-	if (chance_percent(c, 70)) {
-		world_trace(w, "delete %s %s/%s", api_resources[o->resource].plural, o->ns, o->name);
-		apiserver_delete(&w->server, o);
-	}
+	if (chance_percent(c, 70))
+		delete_it(w, o);
 }
 
 static void let_go(struct world *w, struct chance *c)
 {
-	static const enum resource_id any[] = { BINDINGS, BINDINGS, ARRANGEMENTS, METHODS, INVOICES };
-	struct stored *o = any_object(w, c, ANY(c, any));
+	struct stored *o = any_object(w, c, ANY(c, held));
 
 	if (o && doc_at(o->tree, "metadata", "finalizers", NULL))
 		edit(w, o, false, json_pack("{s:{s:n}}", "metadata", "finalizers"));
@@ -337,8 +339,7 @@ static void recreate(struct world *w, struct chance *c)
 	if (!o)
 		return;
 	spec = json_deep_copy(json_object_get(o->tree, "spec"));
-	world_trace(w, "delete %s %s/%s", api_resources[o->resource].plural, o->ns, o->name);
-	apiserver_delete(&w->server, o);
+	delete_it(w, o);
 	create(w, o->resource, o->ns, o->name, json_pack("{s:o}", "spec", spec));
 }
 
