@@ -111,14 +111,15 @@ def run(command, env):
 
 
 def show(command, wanted, env):
-    """Echoes a command and its output. What may take a moment to show what is wanted is asked again."""
+    """Echoes a command and its output. What may take a moment to show what is wanted is asked again; what changes something is asked as a
+    dry run, since a gate that is not in force yet would let it through for good."""
     say(paint("1;36", "$ ") + paint("1", command))
     deadline = time.monotonic() + SECONDS
-    output = run(command, env)
     may_wait = command.startswith(("kubectl get", DEPLOY, "kubectl scale"))
-    while not re.search(wanted, output) and may_wait and time.monotonic() < deadline:
+    question = command if command.startswith("kubectl get") else f"{command} --dry-run=server"
+    while may_wait and not re.search(wanted, run(question, env)) and time.monotonic() < deadline:
         time.sleep(0.2)
-        output = run(command, env)
+    output = run(command, env)
     say(output)
     say()
     if not re.search(wanted, output):
