@@ -677,13 +677,18 @@ const struct provider_result *view_provider_result(const struct view *view, stru
 	return e && e->aside ? e->aside->answer : NULL;
 }
 
-void cache_each_key(const struct cache *cache, enum kind_id kind, void (*visit)(void *context, struct key), void *context)
+/* Tables only grow, to twice their size: what was in a bucket not visited yet moves to one that is not visited yet either. */
+bool cache_walk(const struct cache *cache, enum kind_id kind, size_t *at, size_t n, void (*visit)(void *context, const void *object), void *context)
 {
 	const struct store *store = &cache->view.stores[kind];
 
-	for (size_t i = 0; i < store->n_buckets; i++)
-		for (const struct entry *e = store->buckets[i]; e; e = e->next)
-			visit(context, entry_key(kind, e));
+	for (size_t visited = 0; visited < n && *at < store->n_buckets; ++*at)
+		for (const struct entry *e = store->buckets[*at]; e; e = e->next)
+			if (e->object) {
+				visit(context, e->object);
+				visited++;
+			}
+	return *at < store->n_buckets;
 }
 
 /* ---- the whole ---- */

@@ -67,7 +67,8 @@ bool cache_is_doubtful(const struct cache *, struct key);
 /* Keeps a copy for view_provider_result until the object goes. The texts in it must be static. */
 void cache_provider_answered(struct cache *, struct key, const struct provider_result *);
 
-/* Every key of a kind. */
-void cache_each_key(const struct cache *, enum kind_id, void (*visit)(void *context, struct key), void *context);
+/* A walk over a kind's objects in parts, between which the cache may change: from *at, 0 at first, over some `n` of them. Whatever is
+ * there from the first part to the last is visited, what comes or goes meanwhile may be. False: that was the last part. */
+bool cache_walk(const struct cache *, enum kind_id, size_t *at, size_t n, void (*visit)(void *context, const void *object), void *context);
 
 #endif

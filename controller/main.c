@@ -159,7 +159,7 @@ static int64_t drain(void *context)
 
 	if (p->certs)
 		wait = shorter(wait, certkeeper_tick(p->certs));
-	wait = shorter(wait, recorder_tick(p->recorder));
+	wait = shorter(wait, recorder_tick(p->recorder, manager_is_behind(&p->manager)));
 	if (p->metrics_certs)
 		wait = shorter(wait, selfsigned_tick(p->metrics_certs));
 	if (p->elector) /* last: it ends what it did not let out */

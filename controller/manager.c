@@ -13,6 +13,7 @@ enum {
 	DRAIN_BUDGET_MS = 5,             /* then the loop looks at its sockets */
 	RESYNC_MS = 10 * 3600 * 1000,    /* controller-runtime's SyncPeriod, +- 10 % */
 	UNREADABLE_EVERY_MS = 1000,
+	SWEEP_STEPS = 4,                 /* in which the queue is filled, with a look at the sockets between */
 	CLOCK_BACK_MS = 1000,            /* less than that passes by itself before anybody notices */
 };
 
@@ -30,10 +31,17 @@ static void enqueue(void *context, struct key key)
 	queue_add(m->queue, key, PRIORITY_HIGH, mono(m));
 }
 
+static bool is_known(const struct manager *m, struct key key)
+{
+	return view_get(cache_view(m->cache), key.kind, key.ns, key.name);
+}
+
 static void enqueue_later(void *context, struct key key)
 {
 	struct manager *m = context;
 
+	if (key.kind + 1u < m->sweep.left && is_known(m, key))
+		return; /* the sweep comes to it */
 	queue_add(m->queue, key, PRIORITY_LOW, mono(m));
 }
 
@@ -46,17 +54,49 @@ static void on_changed(void *context, enum kind_id kind, const void *old, const 
 		kinds_wake(cache_view(m->cache), kind, old, new, &sink);
 }
 
-struct sweep {
-	struct manager *manager;
-	enum kind_id kind;
-};
+/* ---- sweeps ---- */
 
-static void wake_as_new(void *context, const void *object)
+/*
+ * What was there before can wait behind what people do now, so everything is looked at with low priority; and what refers comes before what
+ * is referred to, so that an account counts its bindings once and not as they come. The queue holds a key of a hundred thousand no longer
+ * than it has to: a sweep puts in some at a time.
+ */
+
+/* Of what an object's watchers would be woken for, only what is not there yet is left: all else has its own turn in the sweep. */
+static void enqueue_missing(void *context, struct key key)
 {
-	const struct sweep *sweep = context;
-	const struct key_sink sink = { .context = sweep->manager, .add = enqueue_later, .add_later = enqueue_later };
+	struct manager *m = context;
 
-	kinds_wake(cache_view(sweep->manager->cache), sweep->kind, NULL, object, &sink);
+	if (!is_known(m, key))
+		queue_add(m->queue, key, PRIORITY_LOW, mono(m));
+}
+
+static void sweep_object(void *context, const void *object)
+{
+	struct manager *m = context;
+	const enum kind_id kind = (enum kind_id)(m->sweep.left - 1);
+	const struct object *o = object;
+	const struct key_sink sink = { .context = m, .add = enqueue_missing };
+
+	if (kinds[kind].reconciler->run)
+		queue_add(m->queue, (struct key){ .kind = (uint8_t)kind, .ns = o->ns, .name = o->name }, PRIORITY_LOW, mono(m));
+	kinds_wake_dependents(cache_view(m->cache), kind, NULL, object, &sink);
+}
+
+static void sweep_everything(struct manager *m)
+{
+	m->sweep = (struct sweep){ .left = KIND_COUNT };
+}
+
+static bool sweep_is_due(const struct manager *m)
+{
+	return m->sweep.left && m->dispatch.open && queue_stats(m->queue, 0).depth < m->config.sweep_ahead;
+}
+
+static void sweep_on(struct manager *m)
+{
+	if (!cache_walk(m->cache, (enum kind_id)(m->sweep.left - 1), &m->sweep.at, 1 + m->config.sweep_ahead / SWEEP_STEPS, sweep_object, m))
+		m->sweep = (struct sweep){ .left = m->sweep.left - 1 };
 }
 
 static void count_objects(const struct manager *m, char text[32])
@@ -75,15 +115,13 @@ static bool leads(const struct manager *m)
 	return !m->config.leads || m->config.leads(m->config.leads_context);
 }
 
-/* Every kind has been listed, and this replica leads. What was there before can wait behind what people do now, so it goes in with low
- * priority; and what refers comes before what is referred to, so that an account counts its bindings once and not as they come. */
+/* Every kind has been listed, and this replica leads. */
 static void begin_deciding(struct manager *m)
 {
 	char objects[32];
 
 	m->deciding = true;
-	for (unsigned k = KIND_COUNT; k-- > 0;)
-		view_each(cache_view(m->cache), (enum kind_id)k, wake_as_new, &(struct sweep){ .manager = m, .kind = (enum kind_id)k });
+	sweep_everything(m);
 	count_objects(m, objects);
 	log_info(m->config.log, "caches are in step, deciding begins", "objects", objects);
 }
@@ -276,25 +314,11 @@ static void check_sync(struct manager *m, int64_t now)
 	}
 }
 
-static void resync_key(void *context, struct key key)
-{
-	struct manager *m = context;
-
-	if (kinds[key.kind].reconciler->run)
-		queue_add(m->queue, key, PRIORITY_LOW, mono(m));
-}
-
 static void plan_resync(struct manager *m, int64_t now)
 {
 	uint64_t random = m->config.port->random(m->config.port->self);
 
 	m->resync_at = now + RESYNC_MS - RESYNC_MS / 10 + (int64_t)(random % (RESYNC_MS / 5));
-}
-
-static void look_at_everything(struct manager *m)
-{
-	for (unsigned k = 0; k < KIND_COUNT; k++)
-		cache_each_key(m->cache, (enum kind_id)k, resync_key, m);
 }
 
 static int64_t clock_offset(const struct manager *m, int64_t now)
@@ -316,7 +340,7 @@ static void watch_clock(struct manager *m, int64_t now)
 		return;
 	snprintf(text, sizeof(text), "%lld", (long long)back_ms / 1000);
 	log_warn(m->config.log, "the clock was set back: everything is decided anew", "seconds", text);
-	look_at_everything(m);
+	sweep_everything(m);
 }
 
 static int64_t sooner(int64_t wait, int64_t due, int64_t now)
@@ -339,9 +363,11 @@ int64_t manager_drain(struct manager *m)
 	if (now >= m->resync_at) {
 		plan_resync(m, now);
 		if (m->deciding)
-			look_at_everything(m);
+			sweep_everything(m);
 	}
-	if (dispatch_run(&m->dispatch, DRAIN_BUDGET_MS))
+	if (sweep_is_due(m))
+		sweep_on(m);
+	if (dispatch_run(&m->dispatch, DRAIN_BUDGET_MS) || sweep_is_due(m))
 		return 0;
 	struct dispatch_wait next = dispatch_wait(&m->dispatch);
 	m->wakes_at = next.wall;
@@ -359,9 +385,16 @@ instant_t manager_wakes_at(const struct manager *m)
 	return m->wakes_at;
 }
 
+bool manager_is_behind(const struct manager *m)
+{
+	return m->dispatch.open && (m->sweep.left || queue_stats(m->queue, 0).depth);
+}
+
 void manager_init(struct manager *m, const struct manager_config *config)
 {
 	*m = (struct manager){ .config = *config };
+	if (!m->config.sweep_ahead)
+		m->config.sweep_ahead = SWEEP_AHEAD;
 	m->atoms = atoms_new();
 	atoms_seed(m->atoms, config->port->random(config->port->self));
 	m->codec = codec_new(m->atoms, config->settings->project_label);

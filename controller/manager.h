@@ -22,11 +22,20 @@ struct manager_config {
 	bool (*leads)(void *context);
 	void *leads_context;
 	struct recorder *recorder;     /* NULL: events are logged alone */
+	unsigned sweep_ahead;          /* keys that a sweep puts into the queue before they are decided; 0 = SWEEP_AHEAD */
 	long qps, burst;               /* of requests about objects, as in dispatch_limit */
 };
 
+enum { SWEEP_AHEAD = 1024 }; /* enough that the writer never waits for it */
+
 enum server_state { SERVER_FINE = 0, SERVER_SILENT, SERVER_TROUBLED /* 429, 5xx */, SERVER_UNAUTHORIZED };
 enum kind_state { KIND_UNHEARD = 0, KIND_FINE, KIND_MISSING /* no CRD */, KIND_REFUSED, KIND_FAILING };
+
+/* Everything is being decided anew: kind after kind from the last to the first, and of a kind from `at` on (cache_walk). */
+struct sweep {
+	unsigned left; /* kinds, with the one under way; 0: there is no sweep */
+	size_t at;
+};
 
 struct manager {
 	struct manager_config config;
@@ -45,6 +54,7 @@ struct manager {
 	uint32_t in_trouble;     /* kinds that met what `server` says */
 	uint32_t suspected;      /* kinds refused once */
 	uint32_t missing_said, refused_said; /* kinds that have been named so: sets of bits */
+	struct sweep sweep;
 	int64_t started_at, resync_at;
 	instant_t wakes_at;
 	int64_t clock_offset;    /* of the wall clock from the monotonic one: moves when somebody sets it */
@@ -62,6 +72,7 @@ int64_t manager_drain(struct manager *);
 instant_t manager_wakes_at(const struct manager *);
 /* No new decisions; requests under way may finish. */
 void manager_stop(struct manager *);
+bool manager_is_behind(const struct manager *); /* this replica decides, and keys wait for it or a sweep is on */
 bool manager_is_idle(const struct manager *); /* no request about an object is under way */
 void manager_close(struct manager *);
 

@@ -39,6 +39,7 @@ enum {
 	TIMEOUT_MS = 10 * 1000,
 	SERIES_MAX = 2048,
 	UNDER_WAY_MAX = 4,
+	BUSY_EVERY_MS = 100,            /* between two, while statuses are to be written */
 	BUCKETS = 1024,
 	ANSWER_MAX = 2048,              /* of a refusal; the rest is not looked at */
 	NAME_MAX_BYTES = 253,
@@ -82,7 +83,7 @@ struct recorder {
 	struct series_bucket buckets[BUCKETS];
 	struct sending sendings[UNDER_WAY_MAX];
 	uint64_t names; /* made so far, from a random start */
-	int64_t refresh_at, retry_at, backoff_ms;
+	int64_t refresh_at, retry_at, backoff_ms, sent_at;
 	bool refused_said;
 	struct recorder_stats stats; /* series: of all states, also those that are over */
 };
@@ -386,6 +387,7 @@ static void send(struct recorder *r, struct sending *sending, struct series *s)
 	snprintf(path, sizeof(path), "/apis/events.k8s.io/v1/namespaces/%s/events%s%s", e->ns, s->told ? "/" : "", s->told ? e->name : "");
 	TAILQ_REMOVE(&r->waiting, s, waiting);
 	r->stats.waiting--;
+	r->sent_at = mono(r);
 	s->state = UNDER_WAY;
 	*sending = (struct sending){ .recorder = r, .series = s, .count = e->series.count };
 	sending->call = r->config.port->send(r->config.port->self, &(struct request){
@@ -414,9 +416,16 @@ static void refresh(struct recorder *r, int64_t now)
 			enqueue(r, s, false);
 }
 
-int64_t recorder_tick(struct recorder *r)
+static int64_t may_send_at(const struct recorder *r, bool busy)
 {
-	int64_t now = mono(r), next = r->refresh_at;
+	const int64_t next = busy ? r->sent_at + BUSY_EVERY_MS : INT64_MIN;
+
+	return next > r->retry_at ? next : r->retry_at;
+}
+
+int64_t recorder_tick(struct recorder *r, bool busy)
+{
+	int64_t now = mono(r), next = r->refresh_at, may_at;
 	struct sending *sending;
 	struct series *s;
 
@@ -424,14 +433,14 @@ int64_t recorder_tick(struct recorder *r)
 		end(r, s);
 	if (now >= r->refresh_at)
 		refresh(r, now);
-	while (now >= r->retry_at && (s = TAILQ_FIRST(&r->waiting)) && (sending = free_sending(r)))
+	while (now >= (may_at = may_send_at(r, busy)) && (s = TAILQ_FIRST(&r->waiting)) && (sending = free_sending(r)))
 		send(r, sending, s);
 	if (!r->stats.series)
 		return -1;
 	if ((s = TAILQ_FIRST(&r->seen)) && s->seen_at + FINISH_MS < next)
 		next = s->seen_at + FINISH_MS;
-	if (!TAILQ_EMPTY(&r->waiting) && now < r->retry_at && r->retry_at < next)
-		next = r->retry_at;
+	if (!TAILQ_EMPTY(&r->waiting) && now < may_at && may_at < next)
+		next = may_at;
 	return next > now ? next - now : 0;
 }
 
@@ -459,6 +468,7 @@ struct recorder *recorder_new(const struct recorder_config *config)
 	r->names = config->port->random(config->port->self) % 1000000;
 	r->refresh_at = mono(r) + REFRESH_MS;
 	r->retry_at = INT64_MIN;
+	r->sent_at = mono(r) - BUSY_EVERY_MS;
 	TAILQ_INIT(&r->seen);
 	TAILQ_INIT(&r->waiting);
 	return r;

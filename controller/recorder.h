@@ -1,6 +1,7 @@
 /*
  * Tells people what happened, as events.k8s.io/v1 Events on the object concerned: `kubectl describe` shows them. Events never hold
- * anything up: they wait in a bounded queue, and what cannot be sent is dropped and counted. Repeats become a series. Numbers:
+ * anything up: they wait in a bounded queue, at most ten a second are sent while there is something to decide (what is news in a large
+ * cluster's first minutes would else be written twice, once as a status), and what cannot be sent is dropped and counted. Repeats become a series. Numbers:
  * client-go tools/events (event_broadcaster.go), Kubernetes API reference "Event v1 events.k8s.io".
  */
 #ifndef TOLLGATE_RECORDER_H
@@ -32,8 +33,8 @@ void recorder_free(struct recorder *);
 
 /* Takes a copy; never fails and never sends from within. Reason, action and note are cut to the API's limits. */
 void recorder_add(struct recorder *, const struct regarding *, const struct event *);
-/* As elector_tick. */
-int64_t recorder_tick(struct recorder *);
+/* As elector_tick. Busy: there are statuses to be written, and events may not take much of the API server from them. */
+int64_t recorder_tick(struct recorder *, bool busy);
 /* Nothing waits and nothing is under way. */
 bool recorder_is_idle(const struct recorder *);
 

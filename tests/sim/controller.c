@@ -127,6 +127,7 @@ void controller_start(struct controller *c)
 		take_part(c);
 	manager_init(&c->manager, &(struct manager_config){ .port = &c->writers, .settings = &w->settings, .log = &c->log, .source = "simulated",
 							     .leads = leads, .leads_context = c, .max_concurrent_writes = WRITES_MAX,
+							     .sweep_ahead = 1 + (unsigned)(w->seed % 5),
 							     .watch_idle_timeout_ms = 130000, .cache_sync_timeout_ms = 24 * 3600 * 1000 });
 	c->up = c->stirred = true;
 	c->wakes_at = c->elects_at = w->mono;

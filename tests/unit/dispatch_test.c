@@ -320,7 +320,7 @@ static void an_event_is_told_once_its_status_is_written_and_not_before(void **st
 	assert_null(json_object_get(line, "kind"));
 	json_decref(line);
 
-	recorder_tick(rig->recorder);
+	recorder_tick(rig->recorder, false);
 	json_t *event = json_loads(expect(rig, "POST", EVENTS)->body, 0, NULL);
 	const json_t *regarding = json_object_get(event, "regarding");
 	assert_string_equal(member(event, "reason"), "Suspended");

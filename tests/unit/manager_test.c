@@ -270,6 +270,28 @@ static void finalizer_first_then_status_each_on_what_was_written(void **state)
 	CONDITION("InvoicingReady", "True", "NoInvoicesYet", "No invoices yet.") "," CONDITION("PaymentReady", "False", "NotConfigured", \
 											 NOT_CONFIGURED) "]}"
 
+static void a_sweep_reaches_everything_and_fills_the_queue_with_little(void **state)
+{
+	struct script *s = *state;
+	const char *items = NAMESPACE("a", "", "1") "," NAMESPACE("b", "", "2") "," NAMESPACE("c", "", "3") "," NAMESPACE("d", "", "4") ","
+		NAMESPACE("e", "", "5") "," NAMESPACE("f", "", "6") "," NAMESPACE("shop", PROJECT, "7");
+
+	s->manager.config.sweep_ahead = 2;
+	manager_start(&s->manager);
+	for (unsigned k = 0; k < KIND_COUNT; k++) {
+		settle(s);
+		list(s, kinds[k].resource->plural, k == KIND_NAMESPACE ? items : k == KIND_BILLINGACCOUNT ? ACCOUNT("9", HELD, CONVERGED) : "");
+	}
+	do
+		assert_in_range(queue_stats(s->manager.queue, s->mono).depth, 0, 3); /* and one that is not there yet */
+	while (manager_drain(&s->manager) == 0);
+	assert_false(manager_is_behind(&s->manager));
+	assert_int_equal(s->manager.dispatch.stats.reconciles[KIND_NAMESPACE], 7);
+	assert_int_equal(s->manager.dispatch.stats.reconciles[KIND_BILLINGACCOUNT], 1);
+	expect(s, "POST", "/namespaces/shop/projectbillings"); /* nothing but the namespace could tell of it */
+	expect(s, "PATCH", "/namespaces/shop");
+}
+
 static void a_converged_account_is_not_written_to(void **state)
 {
 	struct script *s = *state;
@@ -723,6 +745,7 @@ int main(void)
 		CASE(who_does_not_lead_any_more_begins_nothing),
 		CASE(who_stops_before_it_leads_never_decides),
 		CASE(an_owner_is_added_after_the_status_and_holds_nothing_up),
+		CASE(a_sweep_reaches_everything_and_fills_the_queue_with_little),
 		CASE(an_invoice_falls_due_at_its_moment_and_not_before),
 		CASE(a_clock_set_forwards_makes_moments_due),
 		CASE(a_clock_set_back_has_everything_decided_anew),

@@ -207,11 +207,11 @@ static void lose(struct rig *rig, bool applied)
 static void run(struct rig *rig, int64_t ms, bool answering)
 {
 	for (int64_t end = rig->mono + ms;;) {
-		int64_t wait = recorder_tick(rig->recorder);
+		int64_t wait = recorder_tick(rig->recorder, false);
 
 		while (answering && rig->n_calls)
 			answer(rig);
-		if (answering && (wait = recorder_tick(rig->recorder), rig->n_calls))
+		if (answering && (wait = recorder_tick(rig->recorder, false), rig->n_calls))
 			continue;
 		if (wait < 0 || rig->mono + wait > end) {
 			rig->wall += end - rig->mono;
@@ -281,16 +281,36 @@ static int teardown(void **state)
 
 /* ---- the rules ---- */
 
+static void statuses_go_first(void **state)
+{
+	struct rig *rig = *state;
+
+	for (int i = 0; i < 3; i++)
+		tell(rig, (const char *[]){ "a", "b", "c" }[i], "x");
+	for (unsigned sent = 1; sent <= 2; sent++) {
+		assert_in_range(recorder_tick(rig->recorder, true), 1, 100);
+		assert_int_equal(rig->n_calls, sent);
+		rig->mono += 99;
+		assert_int_equal(recorder_tick(rig->recorder, true), 1);
+		assert_int_equal(rig->n_calls, sent);
+		rig->mono++;
+	}
+	recorder_tick(rig->recorder, false); /* nothing else to do any more */
+	assert_int_equal(rig->n_calls, 3);
+	while (rig->n_calls)
+		answer(rig);
+}
+
 static void an_event_says_what_the_api_wants_to_know(void **state)
 {
 	struct rig *rig = *state;
 
 	assert_true(recorder_is_idle(rig->recorder));
-	assert_int_equal(recorder_tick(rig->recorder), -1);
+	assert_int_equal(recorder_tick(rig->recorder, false), -1);
 	recorder_add(rig->recorder, &account, &declined);
 	assert_int_equal(rig->n_calls, 0); /* never from within */
 	assert_false(recorder_is_idle(rig->recorder));
-	recorder_tick(rig->recorder);
+	recorder_tick(rig->recorder, false);
 	assert_string_equal(rig->calls[0]->path, EVENTS "acme/events");
 	assert_false(recorder_is_idle(rig->recorder));
 	answer(rig);
@@ -396,7 +416,7 @@ static void one_that_is_not_repeated_is_forgotten_without_a_word(void **state)
 	run(rig, 1, true);
 	assert_int_equal(rig->arrived, 1);
 	assert_int_equal(recorder_stats(rig->recorder).series, 0);
-	assert_int_equal(recorder_tick(rig->recorder), -1);
+	assert_int_equal(recorder_tick(rig->recorder, false), -1);
 }
 
 static void a_long_series_is_brought_up_to_date_every_half_hour(void **state)
@@ -448,7 +468,7 @@ static void a_repeat_before_the_first_is_sent_or_answered_is_not_lost(void **sta
 
 	recorder_add(rig->recorder, &account, &declined);
 	recorder_add(rig->recorder, &account, &declined);
-	recorder_tick(rig->recorder);
+	recorder_tick(rig->recorder, false);
 	recorder_add(rig->recorder, &account, &declined);
 	answer(rig);
 	assert_int_equal(count_of(only_event(rig)), 2);
@@ -456,7 +476,7 @@ static void a_repeat_before_the_first_is_sent_or_answered_is_not_lost(void **sta
 	assert_int_equal(count_of(only_event(rig)), 3);
 
 	tell(rig, "two", "a");
-	recorder_tick(rig->recorder);
+	recorder_tick(rig->recorder, false);
 	tell(rig, "two", "a");
 	answer(rig);
 	run(rig, SECOND, true); /* the second makes the series, at once */
@@ -475,7 +495,7 @@ static void few_are_under_way_and_a_thousand_wait(void **state)
 	}
 	assert_int_equal(recorder_stats(rig->recorder).waiting, QUEUE_MAX);
 	assert_int_equal(recorder_stats(rig->recorder).dropped, 10);
-	recorder_tick(rig->recorder);
+	recorder_tick(rig->recorder, false);
 	assert_int_equal(rig->n_calls, UNDER_WAY_MAX);
 	run(rig, SECOND, true);
 	assert_int_equal(json_object_size(rig->events), QUEUE_MAX);
@@ -516,7 +536,7 @@ static void what_is_refused_is_dropped(void **state)
 
 	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
 		recorder_add(rig->recorder, &account, &declined);
-		recorder_tick(rig->recorder);
+		recorder_tick(rig->recorder, false);
 		refuse(rig, statuses[i]);
 		assert_true(recorder_is_idle(rig->recorder));
 		assert_int_equal(recorder_stats(rig->recorder).series, 0);
@@ -526,7 +546,7 @@ static void what_is_refused_is_dropped(void **state)
 	run(rig, 1, true);
 	assert_int_equal(json_object_size(rig->events), 1);
 	recorder_add(rig->recorder, &account, &declined);
-	recorder_tick(rig->recorder);
+	recorder_tick(rig->recorder, false);
 	refuse(rig, 403);
 	run(rig, 10 * MINUTE, true);
 	assert_int_equal(recorder_stats(rig->recorder).series, 0);
@@ -538,14 +558,14 @@ static void a_lost_answer_makes_no_second_event(void **state)
 	struct rig *rig = *state;
 
 	recorder_add(rig->recorder, &account, &declined);
-	recorder_tick(rig->recorder);
+	recorder_tick(rig->recorder, false);
 	lose(rig, true);
 	recorder_add(rig->recorder, &account, &declined);
 	run(rig, 10 * SECOND, true);
 	assert_int_equal(count_of(only_event(rig)), 2); /* nor is the repeat lost with it */
 	recorder_add(rig->recorder, &account, &declined);
 	run(rig, 6 * MINUTE, false);
-	recorder_tick(rig->recorder);
+	recorder_tick(rig->recorder, false);
 	lose(rig, true);
 	run(rig, 10 * SECOND, true);
 	assert_int_equal(count_of(only_event(rig)), 3);
@@ -575,7 +595,7 @@ static void without_an_answer_all_wait_and_at_last_give_up(void **state)
 	for (int i = 0; i < 6; i++)
 		tell(rig, (char[]){ (char)('a' + i), 0 }, "a");
 	while (recorder_stats(rig->recorder).dropped < UNDER_WAY_MAX) {
-		int64_t wait = recorder_tick(rig->recorder);
+		int64_t wait = recorder_tick(rig->recorder, false);
 
 		if (!rig->n_calls) {
 			assert_true(wait > 0);
@@ -597,9 +617,9 @@ static void without_an_answer_all_wait_and_at_last_give_up(void **state)
 	run(rig, MINUTE, true); /* there it is again */
 	assert_int_equal(json_object_size(rig->events), 2);
 	tell(rig, "z", "a");
-	recorder_tick(rig->recorder);
+	recorder_tick(rig->recorder, false);
 	lose(rig, false);
-	assert_in_range(recorder_tick(rig->recorder), 1000, 1250); /* the back-off began anew */
+	assert_in_range(recorder_tick(rig->recorder, false), 1000, 1250); /* the back-off began anew */
 }
 
 static void a_server_that_asks_for_patience_gets_it(void **state)
@@ -607,9 +627,9 @@ static void a_server_that_asks_for_patience_gets_it(void **state)
 	struct rig *rig = *state;
 
 	recorder_add(rig->recorder, &account, &declined);
-	recorder_tick(rig->recorder);
+	recorder_tick(rig->recorder, false);
 	end_call(rig, 429, NULL, 20000);
-	assert_in_range(recorder_tick(rig->recorder), 20000, 25000);
+	assert_in_range(recorder_tick(rig->recorder, false), 20000, 25000);
 	run(rig, 26 * SECOND, true);
 	assert_int_equal(count_of(only_event(rig)), 1);
 	assert_int_equal(recorder_stats(rig->recorder).dropped, 0);
@@ -621,7 +641,7 @@ static void who_does_not_lead_tells_nothing(void **state)
 	struct rig *rig = *state;
 
 	recorder_add(rig->recorder, &account, &declined);
-	recorder_tick(rig->recorder);
+	recorder_tick(rig->recorder, false);
 	end_call(rig, 0, &follower, 0);
 	assert_true(recorder_is_idle(rig->recorder));
 	assert_int_equal(recorder_stats(rig->recorder).dropped, 1);
@@ -648,7 +668,7 @@ static void any_history_comes_to_rest_within_its_bounds(void **state)
 				rig->mono += ms;
 				rig->wall += ms;
 			}
-			recorder_tick(rig->recorder);
+			recorder_tick(rig->recorder, false);
 			if (rig->n_calls && choice % 4 == 2 && choice / 4 % 3)
 				answer(rig);
 			else if (rig->n_calls && choice % 4 == 3 && choice / 4 % 4 == 0)
@@ -673,6 +693,7 @@ int main(void)
 {
 #define RULE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		RULE(statuses_go_first),
 		RULE(an_event_says_what_the_api_wants_to_know),
 		RULE(a_cluster_scoped_object_is_told_of_in_default),
 		RULE(texts_are_cut_between_characters),
