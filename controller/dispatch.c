@@ -112,6 +112,24 @@ static void say_what_was_left_out(struct dispatch *d, int64_t now)
 	log_warn(d->log, "more requests failed than were named", "left_out", text);
 }
 
+/* ---- who is woken ---- */
+
+static void wake_now(void *context, struct key key)
+{
+	struct dispatch *d = context;
+
+	queue_add(d->queue, key, PRIORITY_HIGH, mono(d));
+}
+
+/* Who has failed waits for its own back-off and for nobody else: two that fail would wake each other for ever, as fast as the server refuses. */
+static void wake_unless_failed(void *context, struct key key)
+{
+	struct dispatch *d = context;
+
+	if (!queue_has_failed(d->queue, key))
+		wake_now(d, key);
+}
+
 /* ---- a turn ---- */
 
 static struct outcome decide(struct dispatch *d, struct key key)
@@ -130,11 +148,24 @@ static struct outcome decide(struct dispatch *d, struct key key)
 	return outcome;
 }
 
+/* Time is a change like any other: whoever depends on an object whose moment has come is woken with it, and needs no moment of its own. So
+ * one card that expires is one moment, and not one for each project that it pays for. */
+static void tell_the_time(struct dispatch *d, struct key key)
+{
+	const struct view *view = cache_view(d->cache);
+	const void *object = view_get(view, key.kind, key.ns, key.name);
+
+	if (object)
+		kinds_wake_dependents(view, (enum kind_id)key.kind, NULL, object, &(struct key_sink){ .context = d, .add = wake_now });
+}
+
 static void handle(struct dispatch *d, struct key key, int64_t now)
 {
 	struct turn turn = { .number = ++d->turns };
 	struct outcome outcome;
 
+	if (queue_moment_came(d->queue, key))
+		tell_the_time(d, key);
 	if (cache_is_doubtful(d->cache, key)) {
 		bucket_take(&d->bucket, now);
 		writer_read(d->writer, key, turn);
@@ -203,22 +234,6 @@ static void note_outage(struct dispatch *d, int64_t now)
 	if (d->outage_ms > OUTAGE_LAST_MS)
 		d->outage_ms = OUTAGE_LAST_MS;
 	d->closed_until = now + d->outage_ms;
-}
-
-static void wake_now(void *context, struct key key)
-{
-	struct dispatch *d = context;
-
-	queue_add(d->queue, key, PRIORITY_HIGH, mono(d));
-}
-
-/* Who has failed waits for its own back-off and for nobody else: two that fail would wake each other for ever, as fast as the server refuses. */
-static void wake_unless_failed(void *context, struct key key)
-{
-	struct dispatch *d = context;
-
-	if (!queue_has_failed(d->queue, key))
-		wake_now(d, key);
 }
 
 /* What was under way is not any more: whoever waited for that, whatever came of it, can go on. */

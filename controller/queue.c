@@ -32,6 +32,7 @@ struct item {
 	uint8_t priority;      /* enum priority: while ready, dirty or processing; between, of the last time */
 	uint8_t delay_priority; /* to be added with when the delay is over */
 	bool processing : 1, dirty : 1; /* dirty: added while processing */
+	bool came : 1, taken_for : 1;   /* its moment of the wall clock has come: since it was taken last, and before that */
 	int64_t since_ms;      /* of the add that made it ready or dirty */
 	int64_t since_ns;      /* the same moment, for measuring */
 };
@@ -337,6 +338,7 @@ static void move_due(struct queue *queue, int64_t now_mono_ms, instant_t now_wal
 	}
 	while ((item = heap_first(queue, HEAP_WALL)) != NULL && item->rank[SLOT_WALL] <= now_wall) {
 		heap_remove(queue, HEAP_WALL, item);
+		item->came = true;
 		add_item(queue, item, PRIORITY_HIGH, now_mono_ms);
 	}
 }
@@ -426,9 +428,19 @@ bool queue_take(struct queue *queue, int64_t now_mono_ms, instant_t now_wall, st
 	if (item == NULL)
 		return false;
 	heap_remove(queue, (enum heap_id)item->priority, item);
+	item->taken_for = item->came;
+	item->came = false;
 	start_running(queue, item);
 	*out = item->key;
 	return true;
+}
+
+bool queue_moment_came(const struct queue *queue, struct key key)
+{
+	const struct item *item = find(queue, key);
+
+	assert(item != NULL && item->processing);
+	return item->taken_for;
 }
 
 void queue_done(struct queue *queue, struct key key)

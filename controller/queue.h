@@ -52,6 +52,8 @@ void queue_forget_at(struct queue *, struct key);
 /* Moves what is due, then takes the next key; false if none is ready. HIGH before LOW but for ageing; else in the order in which
  * they were added. The key's atoms are valid until queue_done. */
 bool queue_take(struct queue *, int64_t now_mono_ms, instant_t now_wall, struct key *out);
+/* Of a key that is being processed: had a moment of it come (queue_add_at) before it was taken? */
+bool queue_moment_came(const struct queue *, struct key);
 /* Only for a key that was taken, once. What else there is to say of it (retry, forget, add_at) comes before. */
 void queue_done(struct queue *, struct key);
 

@@ -36,6 +36,8 @@ enum binding_index {
 	BINDING_BY_ACCOUNT,        /* (namespace, account) */
 	BINDING_BY_PROJECT,        /* (NULL, project): across namespaces */
 	BINDING_ACTIVE_BY_ACCOUNT, /* (namespace, account), phase Active only: a count */
+	BINDING_NEW_BY_ACCOUNT,    /* (namespace, account), those that nobody has decided yet: few */
+	BINDING_BY_NAMESPACE,      /* (NULL, namespace) */
 	BINDING_INDEXES
 };
 

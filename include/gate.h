@@ -56,7 +56,6 @@ enum deploy_reason {
 struct deploy_verdict {
 	enum deploy_reason reason;
 	const char *message; /* "" when allowed; static or from the arena */
-	instant_t until;     /* when time alone may change the verdict; 0 = never */
 };
 
 /* What an account could pay by. */

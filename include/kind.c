@@ -5,18 +5,23 @@
 const struct kind kinds[KIND_COUNT] = { KINDS(KIND) };
 #undef KIND
 
-void kinds_wake(const struct view *view, enum kind_id kind, const void *old, const void *new, const struct key_sink *sink)
+void kinds_wake_dependents(const struct view *view, enum kind_id kind, const void *old, const void *new, const struct key_sink *sink)
 {
-	const struct object *any = new ? new : old;
-
-	if (kinds[kind].reconciler->run)
-		key_sink_add(sink, kind, any->ns, any->name);
 	for (unsigned k = 0; k < KIND_COUNT; k++) {
 		const struct reconciler *dependent = kinds[k].reconciler;
 		for (unsigned i = 0; i < dependent->n_watches; i++)
 			if (dependent->watches[i].source == kind)
 				dependent->watches[i].moved(view, old, new, sink);
 	}
+}
+
+void kinds_wake(const struct view *view, enum kind_id kind, const void *old, const void *new, const struct key_sink *sink)
+{
+	const struct object *any = new ? new : old;
+
+	if (kinds[kind].reconciler->run)
+		key_sink_add(sink, kind, any->ns, any->name);
+	kinds_wake_dependents(view, kind, old, new, sink);
 }
 
 void kinds_settled(const struct view *view, enum kind_id kind, const void *object, const struct key_sink *sink)

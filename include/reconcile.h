@@ -45,7 +45,7 @@ struct outcome {
 	size_t n_marks;
 	const struct effect *effects; /* in order, before the status */
 	size_t n_effects;
-	instant_t wake_at;            /* 0 = only a change wakes this key */
+	instant_t wake_at;            /* then this key is decided anew, and who watches the object with it; 0 = only a change wakes it */
 };
 
 /* Where a watch rule puts the keys that must be decided again. Atoms are borrowed: the receiver takes references. */
@@ -85,7 +85,7 @@ struct census {
 /* The value of what nobody has decided yet. */
 #define CENSUS_NONE "None"
 
-enum { INDEXES_MAX = 4 };
+enum { INDEXES_MAX = 5 };
 
 struct index_key {
 	atom_t scope; /* a namespace, or NULL where the index spans the cluster */
@@ -94,7 +94,9 @@ struct index_key {
 
 /* What a kind's decisions depend on beyond its own object, declared by the kind that depends: so a new kind changes no other.
  * `moved` is told of each add (old NULL), delete (new NULL) and update of a `source`, and wakes those keys of its own kind whose
- * decision may differ now: of both the old and the new object's. The view already shows the new state. */
+ * decision may differ now: of both the old and the new object's. The view already shows the new state. When a moment comes that the
+ * source's decision asked for (wake_at), that is told as an add: so a decision that time turns through another object alone, such as a
+ * card that expires, needs no moment of its own. */
 struct watch_rule {
 	enum kind_id source;
 	void (*moved)(const struct view *, const void *old, const void *new, const struct key_sink *);

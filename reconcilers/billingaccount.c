@@ -366,13 +366,12 @@ struct outcome billingaccount_reconcile(const struct billingaccount_inputs *in, 
  * knows that the account is to be deleted or closed. */
 static size_t count_unsettled(const struct view *view, const struct billingaccount *self)
 {
-	struct postings bindings = view_find(view, KIND_BINDING, BINDING_BY_ACCOUNT, self->meta.ns, self->meta.name);
+	struct postings bindings = view_find(view, KIND_BINDING, BINDING_NEW_BY_ACCOUNT, self->meta.ns, self->meta.name);
 	size_t n = 0;
 
 	for (size_t i = 0; i < bindings.n; i++) {
-		const struct billingaccountbinding *binding = entry_object(bindings.items[i]);
-		n += binding->status.phase == BINDING_PHASE_ABSENT &&
-		     view_unsettled(view, KIND_BINDING, binding->meta.ns, binding->meta.name);
+		const struct object *binding = entry_object(bindings.items[i]);
+		n += view_unsettled(view, KIND_BINDING, binding->ns, binding->name);
 	}
 	return n;
 }

@@ -197,7 +197,6 @@ struct outcome billingaccountbinding_reconcile(const struct billingaccountbindin
 			.message = deploy.message,
 			.observed_generation = self->meta.generation,
 		};
-		outcome.wake_at = deploy.until;
 	}
 	status->observed_generation = self->meta.generation;
 	status->conditions = conditions_merge(&self->status.conditions, conditions, n, in->now, arena);
@@ -267,11 +266,13 @@ static struct outcome run(const struct view *view, struct key key, instant_t now
 static void index_binding(const void *object, struct index_key out[INDEXES_MAX])
 {
 	const struct billingaccountbinding *binding = object;
-	bool active = binding->status.phase == BINDING_ACTIVE;
+	bool active = binding->status.phase == BINDING_ACTIVE, new = binding->status.phase == BINDING_PHASE_ABSENT;
 
 	out[BINDING_BY_ACCOUNT] = (struct index_key){ binding->meta.ns, binding->spec.account };
 	out[BINDING_BY_PROJECT] = (struct index_key){ NULL, binding->spec.project };
 	out[BINDING_ACTIVE_BY_ACCOUNT] = (struct index_key){ binding->meta.ns, active ? binding->spec.account : NULL };
+	out[BINDING_NEW_BY_ACCOUNT] = (struct index_key){ binding->meta.ns, new ? binding->spec.account : NULL };
+	out[BINDING_BY_NAMESPACE] = (struct index_key){ NULL, binding->meta.ns };
 }
 
 /* Its spec is immutable, but a new UID may bring another. */

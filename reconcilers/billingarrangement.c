@@ -289,11 +289,12 @@ static void index_arrangement(const void *object, struct index_key out[INDEXES_M
 	out[ARRANGEMENT_BY_ACCOUNT] = (struct index_key){ arrangement->meta.ns, arrangement->spec.account };
 }
 
-/* Its status follows from these, so it need not be compared: a new spec has a new generation. */
+/* Its status follows from these and from the time: the phase shows a moment that came before its first decision, which none was left to
+ * be told of. A new spec has a new generation. */
 bool arrangement_looks_the_same(const struct billingarrangement *old, const struct billingarrangement *new)
 {
 	return old && new && same_object(&old->meta, &new->meta) && old->meta.generation == new->meta.generation &&
-	       !old->meta.deleted == !new->meta.deleted && same_owners(&old->owners, &new->owners);
+	       old->status.phase == new->status.phase && !old->meta.deleted == !new->meta.deleted && same_owners(&old->owners, &new->owners);
 }
 
 static void account_moved(const struct view *view, const void *before, const void *after, const struct key_sink *sink)

@@ -90,7 +90,6 @@ struct deploy_verdict deploy_judge(atom_t account_name, const struct billingacco
 
 	if (account)
 		ask.payment = payment_judge(account, means, now, arena);
-	verdict.until = ask.payment.until;
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		if (rules[i](&ask, &verdict))
 			return verdict;

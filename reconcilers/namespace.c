@@ -55,7 +55,6 @@ struct outcome namespace_reconcile(const struct namespace_inputs *in, struct are
 		bool allowed = verdict.reason == DEPLOY_ALLOWED;
 		deploy = allowed ? DEPLOY_ALLOWED_VALUE : DEPLOY_BLOCKED_VALUE;
 		message = allowed ? NULL : words(self, one_line(verdict.message, arena));
-		outcome.wake_at = verdict.until;
 	}
 	struct mark *marks = arena_array(arena, struct mark, MARKS_MAX);
 	mark(&outcome, marks, (struct mark){ MARK_LABEL, DEPLOY_LABEL, deploy }, self->deploy);

@@ -96,7 +96,7 @@ static struct outcome judge(const struct projectbilling_inputs *in, struct arena
 	status->conditions = conditions_merge(&self->status.conditions, &condition, 1, in->now, arena);
 	struct effects effects = { .arena = arena };
 	tell(self, status, deploy.reason, &effects);
-	return (struct outcome){ .status = status, .effects = effects.items, .n_effects = effects.n, .wake_at = deploy.until };
+	return (struct outcome){ .status = status, .effects = effects.items, .n_effects = effects.n };
 }
 
 struct outcome projectbilling_reconcile(const struct projectbilling_inputs *in, struct arena *arena)

@@ -51,17 +51,20 @@ void wake_bindings(const struct view *view, const struct key_sink *sink, atom_t 
 	}
 }
 
+static void wake_project_with(const struct view *view, const struct key_sink *sink, const struct billingaccountbinding *binding)
+{
+	if (binding->status.phase == BINDING_SUPERSEDED)
+		return;
+	wake_bindings(view, sink, binding->spec.project);
+	wake_gates(view, sink, binding->spec.project);
+}
+
 void wake_account_projects(const struct view *view, const struct key_sink *sink, atom_t ns, atom_t account)
 {
 	struct postings bindings = view_find(view, KIND_BINDING, BINDING_BY_ACCOUNT, ns, account);
 
-	for (size_t i = 0; i < bindings.n; i++) {
-		const struct billingaccountbinding *binding = entry_object(bindings.items[i]);
-		if (binding->status.phase == BINDING_SUPERSEDED)
-			continue;
-		wake_bindings(view, sink, binding->spec.project);
-		wake_gates(view, sink, binding->spec.project);
-	}
+	for (size_t i = 0; i < bindings.n; i++)
+		wake_project_with(view, sink, entry_object(bindings.items[i]));
 }
 
 void wake_on_account(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
@@ -97,21 +100,12 @@ void wake_on_arrangement(const struct view *view, const void *before, const void
 		wake_account_projects(view, sink, new->meta.ns, new->spec.account);
 }
 
-struct residents {
-	const struct view *view;
-	const struct key_sink *sink;
-	atom_t ns;
-};
-
-static void wake_resident(void *context, const void *object)
+static void wake_residents(const struct view *view, const struct key_sink *sink, atom_t ns)
 {
-	const struct residents *residents = context;
-	const struct billingaccountbinding *binding = object;
+	struct postings bindings = view_find(view, KIND_BINDING, BINDING_BY_NAMESPACE, NULL, ns);
 
-	if (binding->meta.ns != residents->ns || binding->status.phase == BINDING_SUPERSEDED)
-		return;
-	wake_bindings(residents->view, residents->sink, binding->spec.project);
-	wake_gates(residents->view, residents->sink, binding->spec.project);
+	for (size_t i = 0; i < bindings.n; i++)
+		wake_project_with(view, sink, entry_object(bindings.items[i]));
 }
 
 static void wake_project_of(const struct view *view, const struct key_sink *sink, const struct namespace *namespace)
@@ -127,12 +121,11 @@ void wake_on_namespace(const struct view *view, const void *before, const void *
 {
 	const struct namespace *old = before, *new = after, *any = new ? new : old;
 	atom_t old_organization = old ? old->organization : NULL, new_organization = new ? new->organization : NULL;
-	struct residents residents = { .view = view, .sink = sink, .ns = any->meta.name }; /* NOLINT(clang-analyzer-core.NullDereference): one of both is there */
 
 	if (!same_object(before, after) || old->project != new->project || old_organization != new_organization) {
 		wake_project_of(view, sink, old);
 		wake_project_of(view, sink, new);
 	}
 	if (old_organization != new_organization)
-		view_each(view, KIND_BINDING, wake_resident, &residents);
+		wake_residents(view, sink, any->meta.name); /* NOLINT(clang-analyzer-core.NullDereference): one of both is there */
 }

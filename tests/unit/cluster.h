@@ -552,13 +552,23 @@ MAYBE_UNUSED static void settle_at_random(struct cluster *c, uint64_t *random)
 		assert_true(steps < 100000);
 }
 
-/* Time passes, and whoever asked to be woken by then is. */
+/* Time passes, and whoever asked to be woken by then is, and who watches it. */
 MAYBE_UNUSED static void pass_time_until(struct cluster *c, instant_t moment)
 {
+	const struct view *view = cache_view(c->cache);
+
 	c->now = moment;
-	for (size_t i = 0; i < c->n_wake; i++)
-		if (c->wake_at[i] && c->wake_at[i] <= moment)
-			cluster_dirty(c, c->wake[i]);
+	for (size_t i = 0; i < c->n_wake; i++) {
+		const struct key key = c->wake[i];
+		const void *object = view_get(view, key.kind, key.ns, key.name);
+
+		if (!c->wake_at[i] || c->wake_at[i] > moment)
+			continue;
+		if (object)
+			kinds_wake(view, (enum kind_id)key.kind, NULL, object, &(struct key_sink){ .context = c, .add = cluster_dirty });
+		else
+			cluster_dirty(c, key);
+	}
 }
 
 /* A restart: all is forgotten but what the server has; the lists bring it back. */

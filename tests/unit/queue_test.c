@@ -275,6 +275,27 @@ static void a_moment_follows_the_wall_clock_wherever_it_jumps(void **state)
 	assert_forgotten(rig);
 }
 
+static void who_is_taken_for_its_moment_knows_it(void **state)
+{
+	struct rig *rig = *state;
+
+	queue_add_at(rig->queue, rig->keys[0], 100);
+	queue_add(rig->queue, rig->keys[0], PRIORITY_HIGH, 0);
+	assert_int_equal(take_at(rig, 0, 99), 0);
+	assert_false(queue_moment_came(rig->queue, rig->keys[0]));
+	assert_int_equal(take_at(rig, 0, 100), -1); /* it comes while it is being processed: that is for its next turn */
+	assert_false(queue_moment_came(rig->queue, rig->keys[0]));
+	queue_done(rig->queue, rig->keys[0]);
+	assert_int_equal(take_at(rig, 0, 100), 0);
+	assert_true(queue_moment_came(rig->queue, rig->keys[0]));
+	queue_add(rig->queue, rig->keys[0], PRIORITY_HIGH, 0);
+	queue_done(rig->queue, rig->keys[0]);
+	assert_int_equal(take_at(rig, 0, 200), 0);
+	assert_false(queue_moment_came(rig->queue, rig->keys[0])); /* once */
+	queue_done(rig->queue, rig->keys[0]);
+	assert_forgotten(rig);
+}
+
 static void the_earliest_moment_stays_until_it_is_forgotten(void **state)
 {
 	struct rig *rig = *state;
@@ -836,6 +857,7 @@ int main(void)
 		RIGGED(an_add_does_not_end_a_delay),
 		RIGGED(a_delay_that_ends_while_processing_makes_it_run_once_more),
 		RIGGED(a_moment_follows_the_wall_clock_wherever_it_jumps),
+		RIGGED(who_is_taken_for_its_moment_knows_it),
 		RIGGED(the_earliest_moment_stays_until_it_is_forgotten),
 		RIGGED(backoff_doubles_to_the_cap),
 		RIGGED(backoff_stays_at_the_cap_for_ever),
