@@ -57,25 +57,33 @@ static const uint8_t action_of[][CLASSES] = {
 
 /* Where a value is, as far as it matters. Everything below ELSEWHERE is ELSEWHERE, so spec.metadata.managedFields is not ours. */
 enum place {
-	ELSEWHERE, EVENT, LIST, ITEMS, OBJECT, METADATA, ANNOTATIONS, REVIEW, REQUEST, JUDGED, JUDGED_METADATA, DROP_TO_NULL, DROP_TO_EMPTY
+	ELSEWHERE, EVENT, LIST, ITEMS, ANNOTATIONS, REVIEW, REQUEST, JUDGED, JUDGED_METADATA, DROP_TO_NULL, DROP_TO_EMPTY,
+	/* What a slice has at most once, if it is to be known without a tree: */
+	OBJECT, METADATA, TYPE, NAMESPACE, NAME, VERSION
 };
-enum { IN_ARRAY = 0x80 };
+enum { IN_ARRAY = 0x80, ONCE = OBJECT, WORDS = TYPE };
 
+#define KEY(in, is, key) { in, is, sizeof(key) - 1, key }
 static const struct {
 	enum place in, is;
+	uint8_t len;
 	const char *key; /* as spelled by every known server: a key with escapes is another key to us */
 } places[] = {
-	{ EVENT, OBJECT, "object" },
-	{ LIST, ITEMS, "items" },
-	{ OBJECT, METADATA, "metadata" },
-	{ METADATA, DROP_TO_NULL, "managedFields" },
-	{ METADATA, ANNOTATIONS, "annotations" },
-	{ ANNOTATIONS, DROP_TO_EMPTY, "kubectl.kubernetes.io/last-applied-configuration" },
-	{ REVIEW, REQUEST, "request" },
-	{ REQUEST, JUDGED, "object" },
-	{ REQUEST, JUDGED, "oldObject" },
-	{ JUDGED, JUDGED_METADATA, "metadata" },
-	{ JUDGED_METADATA, DROP_TO_NULL, "managedFields" },
+	KEY(EVENT, TYPE, "type"),
+	KEY(EVENT, OBJECT, "object"),
+	KEY(LIST, ITEMS, "items"),
+	KEY(OBJECT, METADATA, "metadata"),
+	KEY(METADATA, NAME, "name"),
+	KEY(METADATA, NAMESPACE, "namespace"),
+	KEY(METADATA, VERSION, "resourceVersion"),
+	KEY(METADATA, DROP_TO_NULL, "managedFields"),
+	KEY(METADATA, ANNOTATIONS, "annotations"),
+	KEY(ANNOTATIONS, DROP_TO_EMPTY, "kubectl.kubernetes.io/last-applied-configuration"),
+	KEY(REVIEW, REQUEST, "request"),
+	KEY(REQUEST, JUDGED, "object"),
+	KEY(REQUEST, JUDGED, "oldObject"),
+	KEY(JUDGED, JUDGED_METADATA, "metadata"),
+	KEY(JUDGED_METADATA, DROP_TO_NULL, "managedFields"),
 };
 
 /* One call of frame_push. Bytes [from, at) are to be kept, and not copied yet, while frame->keeping. */
@@ -155,8 +163,77 @@ static int bad(struct feed *feed)
 	if (!frame->keeping)
 		keep_from_here(feed);
 	frame->state = RAW;
+	frame->unsure = true;
 	return 0;
 }
+
+/* ---- what the slice is about ---- */
+
+static void forget_head(struct frame *frame)
+{
+	frame->passed = frame->noted = 0;
+	frame->unsure = false;
+}
+
+static uint8_t once_bit(uint8_t place)
+{
+	return (uint8_t)(place < ONCE ? 0 : 1u << (place - ONCE));
+}
+
+/* Whose key has just come. */
+static void pass(struct frame *frame, uint8_t place)
+{
+	frame->unsure |= (frame->passed & once_bit(place)) != 0;
+	frame->passed |= once_bit(place);
+}
+
+/* Where the next byte will be in the text that it goes to. */
+static size_t position(const struct feed *feed)
+{
+	return current(feed->frame)->len + (size_t)(feed->at - feed->from);
+}
+
+static bool is_word(const struct frame *frame)
+{
+	return frame->next >= WORDS && !frame->dropping;
+}
+
+/* At its opening quote, */
+static void begin_word(struct feed *feed)
+{
+	struct frame *frame = feed->frame;
+
+	frame->noted |= once_bit(frame->next);
+	frame->words[frame->next - WORDS].at = position(feed) + 1;
+}
+
+/* and at its closing one. */
+static void end_word(struct feed *feed)
+{
+	struct frame *frame = feed->frame;
+
+	frame->words[frame->next - WORDS].len = position(feed) - frame->words[frame->next - WORDS].at;
+}
+
+static struct frame_word word_of(const struct frame *frame, uint8_t place)
+{
+	if (!(frame->noted & once_bit(place)))
+		return (struct frame_word){ 0 };
+	return (struct frame_word){ .at = frame->slice.at + frame->words[place - WORDS].at, .len = frame->words[place - WORDS].len };
+}
+
+bool frame_head(const struct frame *frame, struct frame_head *head)
+{
+	const uint8_t containers = once_bit(OBJECT) | once_bit(METADATA);
+
+	if (frame->unsure || frame->noted != (frame->passed & ~containers))
+		return false;
+	*head = (struct frame_head){ .type = word_of(frame, TYPE), .ns = word_of(frame, NAMESPACE), .name = word_of(frame, NAME),
+				     .resource_version = word_of(frame, VERSION) };
+	return true;
+}
+
+/* ---- the way through it ---- */
 
 static void start(struct frame *frame)
 {
@@ -164,6 +241,7 @@ static void start(struct frame *frame)
 	frame->depth = 0;
 	frame->dropping = frame->keeping = frame->in_item = frame->escaped = false;
 	frame->slice.len = 0;
+	forget_head(frame);
 }
 
 /* At a newline. In a watch it ends the line wherever it stands: no JSON string can hold one, so if it stands in a string the line
@@ -181,6 +259,7 @@ static int end_line(struct feed *feed)
 		return -1;
 	while (line->len > 0 && class_of[(unsigned char)line->at[line->len - 1]] == SPACE)
 		line->len--;
+	frame->unsure |= frame->state != DONE;
 	if (line->len > 0 && emit_text(line, SLICE_LINE, feed->emit, feed->context) != 0)
 		return -1;
 	start(frame);
@@ -212,10 +291,8 @@ static void push(struct frame *frame, uint8_t container)
 	frame->deep[at / 8] = (uint8_t)((frame->deep[at / 8] & ~(1u << at % 8)) | (unsigned)(container & IN_ARRAY ? 1 : 0) << at % 8);
 }
 
-static bool token_is(const struct frame *frame, const struct frame_text *text, const char *word)
+static bool token_is(const struct frame *frame, const struct frame_text *text, const char *word, size_t len)
 {
-	size_t len = strlen(word);
-
 	return text->len - frame->token_at == len && memcmp(text->at + frame->token_at, word, len) == 0;
 }
 
@@ -232,8 +309,9 @@ static int end_key(struct feed *feed)
 	if (flush(feed) != 0)
 		return -1;
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
-		if (places[i].in == in && token_is(frame, current(frame), places[i].key))
+		if (places[i].in == in && token_is(frame, current(frame), places[i].key, places[i].len))
 			frame->next = (uint8_t)places[i].is;
+	pass(frame, frame->next);
 	return 0;
 }
 
@@ -289,6 +367,7 @@ static int end_value(struct feed *feed)
 	if (flush(feed) != 0 || emit_text(&frame->slice, SLICE_ITEM, feed->emit, feed->context) != 0)
 		return -1;
 	frame->slice.len = 0;
+	forget_head(frame);
 	frame->in_item = false;
 	frame->keeping = false; /* commas between items are nobody's */
 	return 0;
@@ -361,6 +440,7 @@ static int run_string(struct feed *feed)
 		feed->at = at;
 		if (*at == '\\') {
 			frame->escaped = true;
+			frame->unsure |= is_word(frame);
 		} else if (*at == '\n') {
 			if (lines)
 				return end_line(feed);
@@ -370,6 +450,8 @@ static int run_string(struct feed *feed)
 			feed->at++;
 			return result;
 		} else {
+			if (is_word(frame))
+				end_word(feed);
 			feed->at++;
 			return end_value(feed);
 		}
@@ -389,7 +471,7 @@ static int run_scalar(struct feed *feed)
 	if (frame->next == ITEMS) {
 		if (flush(feed) != 0)
 			return -1;
-		if (!token_is(frame, &frame->envelope, "null"))
+		if (!token_is(frame, &frame->envelope, "null", 4))
 			return error_set(feed->err, ERROR_INVALID, "\"items\" of the list is not an array");
 		frame->envelope.len = frame->token_at;
 		if (append(frame, "[]", 2, feed->err) != 0)
@@ -448,6 +530,8 @@ static int step(struct feed *feed)
 			return -1;
 		frame->in_key = false;
 		frame->state = *feed->at == '"' ? STRING : SCALAR;
+		if (frame->state == STRING && is_word(frame))
+			begin_word(feed);
 		feed->at++;
 		return 0;
 	case OPEN:
@@ -557,6 +641,7 @@ int frame_finish(struct frame *frame, frame_emit *emit, void *context, struct er
 		return emit_text(&frame->envelope, SLICE_ENVELOPE, emit, context);
 	case FRAME_WHOLE:
 	case FRAME_REVIEW:
+		frame->unsure |= state != DONE;
 		return emit_text(&frame->slice, SLICE_WHOLE, emit, context);
 	}
 	return 0;

@@ -1,7 +1,7 @@
 /*
  * frame.c. Input: a letter for the mode (L lines, I list, W whole, R review; small: slices of at most 64 bytes), a byte that says
  * how to cut, and the body. What is cut out does not depend on where the chunks end; and where jansson calls the body JSON, the
- * slices are the same JSON but for what must be dropped, which jansson's own tree is used to tell.
+ * slices are the same JSON but for what must be dropped, which jansson's own tree is used to tell. So it is with what is noted of them.
  */
 #include <ctype.h>
 
@@ -15,9 +15,32 @@ struct seen {
 	size_t len;
 	size_t slices, most; /* emit refuses one more than `most` */
 	size_t limit;
+	const struct frame *frame;
 	int result;
 	enum error_class class;
 };
+
+static void check_word(struct frame_word word, const json_t *value)
+{
+	check(word.at ? json_is_string(value) && json_string_length(value) == word.len && memcmp(json_string_value(value), word.at, word.len) == 0
+		      : !value);
+}
+
+/* Of a slice that is JSON. */
+static void check_head(const struct frame *frame, enum slice_type type, const char *text, size_t len)
+{
+	struct frame_head head;
+	json_t *tree = frame_head(frame, &head) ? json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL) : NULL;
+	const json_t *object = type == SLICE_LINE ? json_object_get(tree, "object") : tree, *metadata = json_object_get(object, "metadata");
+
+	if (tree && type != SLICE_ENVELOPE && frame->mode != FRAME_REVIEW) {
+		check_word(head.type, type == SLICE_LINE ? json_object_get(tree, "type") : NULL);
+		check_word(head.ns, json_object_get(metadata, "namespace"));
+		check_word(head.name, json_object_get(metadata, "name"));
+		check_word(head.resource_version, json_object_get(metadata, "resourceVersion"));
+	}
+	json_decref(tree);
+}
 
 static int collect(void *context, enum slice_type type, const char *text, size_t len)
 {
@@ -26,6 +49,7 @@ static int collect(void *context, enum slice_type type, const char *text, size_t
 
 	check(text[len] == '\0');
 	check(len <= seen->limit);
+	check_head(seen->frame, type, text, len);
 	if (seen->slices == seen->most)
 		return -1;
 	seen->text = memory_resize(seen->text, seen->len + more);
@@ -40,7 +64,7 @@ static int collect(void *context, enum slice_type type, const char *text, size_t
 /* In chunks of step bytes; each lies in memory of its own. The frame has seen other bodies before. */
 static struct seen feed(struct frame *frame, enum frame_mode mode, const char *text, size_t len, size_t step, size_t most)
 {
-	struct seen seen = { .limit = frame->slice_limit, .most = most };
+	struct seen seen = { .limit = frame->slice_limit, .most = most, .frame = frame };
 	struct error err = { 0 };
 
 	frame_reset(frame, mode);

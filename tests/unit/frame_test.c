@@ -331,6 +331,92 @@ static int push_nested(enum frame_mode mode, int depth, const char *open, struct
 	return result;
 }
 
+/* ---- what is noted of a slice ---- */
+
+struct heads {
+	const struct frame *frame;
+	char text[1024]; /* "type|namespace|name|version;" a slice, "-" for what is not there, "?;" if that cannot be told */
+};
+
+static void add_word(char *text, struct frame_word word, char end)
+{
+	sprintf(text + strlen(text), "%.*s%c", word.at ? (int)word.len : 1, word.at ? word.at : "-", end);
+}
+
+static int collect_head(void *context, enum slice_type type, const char *text, size_t len)
+{
+	struct heads *heads = context;
+	struct frame_head head;
+
+	(void)type;
+	if (!frame_head(heads->frame, &head)) {
+		strcat(heads->text, "?;");
+		return 0;
+	}
+	assert_true(!head.name.at || (head.name.at >= text && head.name.at + head.name.len <= text + len));
+	add_word(heads->text, head.type, '|');
+	add_word(heads->text, head.ns, '|');
+	add_word(heads->text, head.name, '|');
+	add_word(heads->text, head.resource_version, ';');
+	return 0;
+}
+
+#define META "\"metadata\":{\"name\":\"n1\",\"namespace\":\"ns\",\"resourceVersion\":\"42\"}"
+
+static void what_a_slice_is_about_is_noted_as_it_passes(void **state)
+{
+	static const struct {
+		enum frame_mode mode;
+		const char *in, *heads;
+	} cases[] = {
+		{ FRAME_LINES, "{\"type\":\"ADDED\",\"object\":{\"kind\":\"X\"," META "}}\n{\"object\":{" META "},\"type\":\"DELETED\"}\r\n",
+		  "ADDED|ns|n1|42;DELETED|ns|n1|42;" },
+		{ FRAME_LINES, "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"9\"}}}\n", "BOOKMARK|-|-|9;" },
+		{ FRAME_LINES, "{}\n{\"type\":\"\",\"object\":{\"metadata\":{\"name\":\"\"}}}\n", "-|-|-|-;|-||-;" },
+		/* dropped before, between and behind */
+		{ FRAME_LINES, "{\"object\":{\"metadata\":{\"managedFields\":[{\"name\":\"x\"}],\"name\":\"a\",\"managedFields\":{\"resourceVersion\":\"3\"},"
+		  "\"annotations\":{" APPLIED ":\"{\\\"name\\\":1}\"},\"resourceVersion\":\"7\",\"managedFields\":1}}}\n", "-|-|a|7;" },
+		/* of what lies elsewhere nothing counts */
+		{ FRAME_LINES, "{\"name\":\"e\",\"metadata\":{\"name\":\"e\"},\"object\":{\"name\":\"o\",\"type\":\"o\",\"spec\":{\"name\":\"s\",\"metadata\":{\"name\":\"s\"}},"
+		  "\"metadata\":{\"type\":\"m\",\"ownerReferences\":[{\"name\":\"r\",\"resourceVersion\":\"1\"}],\"labels\":{\"name\":\"l\"},"
+		  "\"annotations\":{\"name\":\"a\"},\"name\":\"n\"}}}\n", "-|-|n|-;" },
+		/* what only the library can tell */
+		{ FRAME_LINES, "{\"object\":{" META "," META "}}\n{\"object\":{" META "},\"object\":{}}\n{\"type\":\"a\",\"type\":\"b\"}\n"
+		  "{\"object\":{\"metadata\":{\"name\":\"a\",\"name\":\"a\"}}}\n", "?;?;?;?;" },
+		{ FRAME_LINES, "{\"object\":{\"metadata\":{\"name\":\"a\\u0062\"}}}\n{\"object\":{\"metadata\":{\"name\":null}}}\n"
+		  "{\"object\":{\"metadata\":{\"name\":{\"name\":\"a\"}}}}\n{\"object\":{\"metadata\":{\"name\":[\"a\"]}}}\n{\"type\":1}\n", "?;?;?;?;?;" },
+		{ FRAME_LINES, "{\"object\":{" META "}\n{\"object\":{" META "}}}\n{\"object\":{" META "}} x\n{\"object\":{\"metadata\":{\"name\":\"a\n{\"type\":\"b\"}\nx\n",
+		  "?;?;?;?;b|-|-|-;?;" },
+		{ FRAME_LINES, "{\"object\":[{" META "}]}\n{\"object\":{\"metadata\":[{\"name\":\"a\"}]}}\n", "-|-|-|-;-|-|-|-;" },
+		{ FRAME_LIST, "{\"metadata\":{\"name\":\"l\",\"resourceVersion\":\"1\"},\"items\":[{" META "},{\"metadata\":{\"name\":\"b\"}},{},5,{\"metadata\":{\"name\":\"\\n\"}},"
+		  "{" META "}],\"kind\":\"L\"}", "-|ns|n1|42;-|-|b|-;-|-|-|-;-|-|-|-;?;-|ns|n1|42;-|-|-|-;" },
+		{ FRAME_WHOLE, " {\"kind\":\"X\",\n" META "}\n", "-|ns|n1|42;" },
+		{ FRAME_WHOLE, "{" META, "?;" },
+		{ FRAME_WHOLE, "{" META "}}", "?;" },
+		{ FRAME_WHOLE, "{" META ",\"x\":\"", "?;" },
+		{ FRAME_WHOLE, "", "?;" },
+		{ FRAME_REVIEW, "{\"request\":{\"object\":{" META "}}}", "-|-|-|-;" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		for (size_t step = 1; step <= strlen(cases[i].in) + 1; step++) {
+			struct frame frame;
+			struct heads heads = { .frame = &frame };
+			struct error err;
+			const size_t len = strlen(cases[i].in);
+
+			frame_init(&frame, cases[i].mode, LIMIT);
+			for (size_t at = 0; at < len; at += step)
+				assert_int_equal(frame_push(&frame, cases[i].in + at, at + step < len ? step : len - at, collect_head, &heads, &err), 0);
+			assert_int_equal(frame_finish(&frame, collect_head, &heads, &err), 0);
+			if (strcmp(heads.text, cases[i].heads) != 0)
+				fail_msg("%s\nevery %zu: %s\nwanted %s", cases[i].in, step, heads.text, cases[i].heads);
+			frame_close(&frame);
+		}
+	}
+}
+
 static void nesting_has_a_limit(void **state)
 {
 	struct error err = { 0 };
@@ -503,6 +589,7 @@ int main(void)
 		cmocka_unit_test(a_slice_may_have_as_many_bytes_as_the_limit_and_no_more),
 		cmocka_unit_test(what_is_dropped_does_not_count),
 		cmocka_unit_test(a_long_list_is_bounded_by_its_longest_item),
+		cmocka_unit_test(what_a_slice_is_about_is_noted_as_it_passes),
 		cmocka_unit_test(nesting_has_a_limit),
 		cmocka_unit_test(what_is_nested_too_deep_becomes_null),
 		cmocka_unit_test(a_failed_frame_takes_nothing_until_it_is_reset),
