@@ -384,20 +384,50 @@ static void set_object(struct cache *cache, enum kind_id kind, struct entry *e, 
 	swap(cache, kind, e, record);
 }
 
+/* A list or an event names it. */
+static void named(const struct store *store, struct entry *e)
+{
+	e->mark = store->mark;
+	if (store->listing && e->aside && e->aside->flight == FLYING)
+		e->aside->blurred = true; /* a list skips versions, so ours may be older than what it brings */
+}
+
+static bool holds(const struct entry *e, const char *version)
+{
+	const struct object *held = e->object;
+
+	return held && strcmp(held->resource_version, version) == 0;
+}
+
+/* A list or a replayed event repeats what we hold. */
+static void repeated(struct cache *cache, struct entry *e, const char *version)
+{
+	is_news(cache, e, version);
+	if (e->aside)
+		e->aside->unseen = false;
+}
+
+bool cache_put_known(struct cache *cache, struct key key, const char *version)
+{
+	struct entry *e = find(&cache->view, key.kind, key.ns, key.name);
+
+	if (!e || !holds(e, version))
+		return false;
+	named(&cache->view.stores[key.kind], e);
+	repeated(cache, e, version);
+	tidy(cache, key.kind, e);
+	return true;
+}
+
 void cache_put(struct cache *cache, enum kind_id kind, void *record)
 {
 	const struct object *new = record;
 	struct store *store = &cache->view.stores[kind];
 	struct entry *e = find_or_add(cache, (struct key){ .kind = (uint8_t)kind, .ns = new->ns, .name = new->name });
-	const struct object *old = e->object;
 
-	e->mark = store->mark;
-	if (store->listing && e->aside && e->aside->flight == FLYING)
-		e->aside->blurred = true; /* a list skips versions, so ours may be older than what it brings */
-	if (old && strcmp(old->resource_version, new->resource_version) == 0) {
-		is_news(cache, e, new->resource_version); /* a list or a replayed event repeats what we hold */
-		if (e->aside)
-			e->aside->unseen = false;
+	named(store, e);
+	if (holds(e, new->resource_version)) {
+		repeated(cache, e, new->resource_version);
 		record_free(cache->codec, kinds[kind].resource, record);
 	} else if (!is_news(cache, e, new->resource_version)) {
 		/* A list may be older than our write, or newer: then the awaited event never comes. */
@@ -551,36 +581,54 @@ static bool was_overtaken(const struct aside *a, const char *version)
 	return (strcmp(a->held, version) == 0 && !a->held_unseen) || (strcmp(a->listed, version) == 0 && a->n_noted);
 }
 
+/* The request has been answered with that version. Is its record what we are to hold from now on? */
+static bool is_newer(struct cache *cache, struct key key, struct entry *e, const char *version, bool *changed)
+{
+	struct aside *a = e->aside;
+
+	land(cache, a);
+	*changed = true;
+	if (a->blurred || strlen(version) >= VERSION_SIZE) {
+		mark_doubtful(cache, key.kind, e);
+	} else if (was_noted(a, version)) {
+		/* The watch was faster: what we hold is this version or a newer one. */
+	} else if (holds(e, version)) {
+		if (a->unseen && a->flight == IN_STEP) /* a list made us ask, and it was older: the stream comes to this version yet */
+			await(cache, a, version);
+		*changed = false;
+	} else {
+		return !was_overtaken(a, version);
+	}
+	return false;
+}
+
 bool cache_write_end(struct cache *cache, struct key key, void *record)
 {
 	struct entry *e = under_way(cache, key);
-	struct aside *a = e->aside;
-	const struct object *new = record, *old = e->object;
 	bool changed = true;
 
-	land(cache, a);
 	if (!record) {
-		if (a->blurred && e->object)
+		land(cache, e->aside);
+		if (e->aside->blurred && e->object)
 			mark_doubtful(cache, key.kind, e);
-		tidy(cache, key.kind, e);
-		return true;
-	}
-	if (a->blurred || strlen(new->resource_version) >= VERSION_SIZE) {
-		mark_doubtful(cache, key.kind, e);
-	} else if (was_noted(a, new->resource_version)) {
-		/* The watch was faster: what we hold is this version or a newer one. */
-	} else if (old && strcmp(old->resource_version, new->resource_version) == 0) {
-		if (a->unseen && a->flight == IN_STEP) /* a list made us ask, and it was older: the stream comes to this version yet */
-			await(cache, a, new->resource_version);
-		changed = false;
-	} else if (!was_overtaken(a, new->resource_version)) {
+	} else if (is_newer(cache, key, e, ((const struct object *)record)->resource_version, &changed)) {
 		take_answer(cache, key.kind, e, record);
-		record = NULL;
-	}
-	if (record)
+	} else {
 		record_free(cache->codec, kinds[key.kind].resource, record);
+	}
 	tidy(cache, key.kind, e);
 	return changed;
+}
+
+bool cache_write_end_known(struct cache *cache, struct key key, const char *version, bool *changed)
+{
+	struct entry *e = under_way(cache, key);
+
+	if (!was_noted(e->aside, version) && !holds(e, version))
+		return false;
+	(void)is_newer(cache, key, e, version, changed);
+	tidy(cache, key.kind, e);
+	return true;
 }
 
 void cache_write_lost(struct cache *cache, struct key key)

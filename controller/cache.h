@@ -44,6 +44,9 @@ void cache_stats(const struct cache *, struct cache_stats *);
 
 /* A record from a list or a watch's ADDED or MODIFIED; taken. Another UID under the same key is a delete and an add. */
 void cache_put(struct cache *, enum kind_id, void *record);
+/* Does as cache_put if the object is held at that very version: of a record nothing would be taken, so nobody need read one. False: it
+ * is not, and nothing has been done. */
+bool cache_put_known(struct cache *, struct key, const char *version);
 /* A watch's DELETED: only if the cached object has that UID. */
 void cache_delete(struct cache *, struct key, const char *uid);
 /* An object that cannot be read: not known is safer than known wrongly. It is doubtful from now on, so that it is asked for now
@@ -58,6 +61,8 @@ void cache_list_end(struct cache *, enum kind_id);
  * answer has none. False: the answer shows the very version that was there before, so the request changed nothing. */
 void cache_write_begin(struct cache *, struct key);
 bool cache_write_end(struct cache *, struct key, void *record);
+/* Likewise, if the answer's version is held already, or the watch brought it meanwhile. False: it did not, and the request goes on. */
+bool cache_write_end_known(struct cache *, struct key, const char *version, bool *changed);
 /* The answer was lost, the write may or may not have been applied: the key is doubtful, and the listener is not told. */
 void cache_write_lost(struct cache *, struct key);
 /* Ends a read that answered: there is no such object. */

@@ -45,11 +45,59 @@ static void *take_record(struct wire_event *event)
 	return record;
 }
 
+static atom_t find_atom(const struct informer *inf, struct frame_word word)
+{
+	return word.len ? atom_find(inf->atoms, word.at, word.len) : NULL;
+}
+
+/* The slice brings nothing that the cache does not hold, which has been told. An equal version is the same object: none is given twice. */
+static bool take_known(struct informer *inf, const struct frame_head *head, char version[WIRE_VERSION_SIZE])
+{
+	const struct key key = { .kind = (uint8_t)inf->kind, .ns = find_atom(inf, head->ns), .name = find_atom(inf, head->name) };
+
+	if (!key.name || !key.ns != !head->ns.at || !head->resource_version.len || head->resource_version.len >= WIRE_VERSION_SIZE)
+		return false;
+	memcpy(version, head->resource_version.at, head->resource_version.len);
+	version[head->resource_version.len] = '\0';
+	if (!cache_put_known(inf->cache, key, version))
+		return false;
+	inf->stats.events++;
+	inf->stats.known++;
+	return true;
+}
+
+static bool item_is_known(struct informer *inf)
+{
+	struct frame_head head;
+	char version[WIRE_VERSION_SIZE];
+
+	return frame_head(&inf->frame, &head) && take_known(inf, &head, version);
+}
+
+static bool is(struct frame_word word, const char *text)
+{
+	return word.len == strlen(text) && memcmp(word.at, text, word.len) == 0;
+}
+
+/* The version of a DELETED is that of the deletion. */
+static bool event_is_known(struct informer *inf)
+{
+	struct frame_head head;
+	char version[WIRE_VERSION_SIZE];
+
+	if (!frame_head(&inf->frame, &head) || (!is(head.type, "MODIFIED") && !is(head.type, "ADDED")) || !take_known(inf, &head, version))
+		return false;
+	step(inf, &(struct watch_event){ .type = WATCH_EVENT, .resource_version = version });
+	return true;
+}
+
 static int take_item(struct informer *inf, const char *text, size_t len)
 {
 	const struct resource *r = kinds[inf->kind].resource;
 	struct wire_event event;
 
+	if (item_is_known(inf))
+		return 0;
 	if (item_decode(inf->codec, r, text, len, &event, &inf->error) < 0)
 		return -1;
 	if (event.poison.class)
@@ -67,6 +115,8 @@ static int take_event(struct informer *inf, const char *text, size_t len)
 	struct wire_event event;
 	int result = 0;
 
+	if (event_is_known(inf))
+		return 0;
 	if (event_decode(inf->codec, r, text, len, &event, &inf->error) < 0)
 		return -1;
 	switch (event.type) {

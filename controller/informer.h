@@ -1,6 +1,7 @@
 /*
  * Keeps the cache in step with the server for one kind: carries out what watch.c decides, over the port, and passes what arrives
- * through frame and codec into the cache.
+ * through frame and codec into the cache. What the cache holds at that version already is not decoded: the news of our own writes,
+ * whose answers came first, and most of a list after the first.
  */
 #ifndef TOLLGATE_INFORMER_H
 #define TOLLGATE_INFORMER_H
@@ -12,6 +13,7 @@
 
 struct informer_stats {
 	uint64_t lists, watches, events, bytes, failures;
+	uint64_t known;          /* of the events: at the version that the cache had, and not decoded */
 	uint64_t unreadable;     /* objects that the codec could not read */
 	int64_t heard_at;        /* monotonic: when a list or stream last began well or brought something; 0 = not yet */
 };

@@ -31,6 +31,7 @@ struct job {
 	struct frame body;
 	char *text; /* the answer's body */
 	size_t len;
+	char version[WIRE_VERSION_SIZE]; /* of the object in it, if that could be told without decoding; else "" */
 };
 
 struct writer {
@@ -65,6 +66,23 @@ static void job_free(struct job *job)
 	free(job);
 }
 
+static bool spells(struct frame_word word, atom_t atom)
+{
+	return atom ? word.len == atom->len && memcmp(word.at, atom->text, atom->len) == 0 : !word.at;
+}
+
+/* Where a finalizer is removed it must be told besides whether the object has gone with it. */
+static void note_version(struct job *job)
+{
+	struct frame_head head;
+
+	if (job->type == WRITE_FINALIZER || !frame_head(&job->body, &head) || !spells(head.name, job->key.name) || !spells(head.ns, job->key.ns) ||
+	    !head.resource_version.len || head.resource_version.len >= WIRE_VERSION_SIZE)
+		return;
+	memcpy(job->version, head.resource_version.at, head.resource_version.len);
+	job->version[head.resource_version.len] = '\0';
+}
+
 static int keep_body(void *context, enum slice_type type, const char *text, size_t len)
 {
 	struct job *job = context;
@@ -72,6 +90,7 @@ static int keep_body(void *context, enum slice_type type, const char *text, size
 	(void)type;
 	job->text = memory_strndup(text, len);
 	job->len = len;
+	note_version(job);
 	return 0;
 }
 
@@ -88,12 +107,39 @@ static bool is_about(const struct job *job, const struct object *object)
 	return object->ns == job->key.ns && object->name == job->key.name;
 }
 
+/* An answer that holds an object. What the cache knows already is not decoded. */
+static int take_object(struct job *job, struct error *err)
+{
+	struct writer *w = job->writer;
+	const struct resource *r = kinds[job->key.kind].resource;
+	bool changed, going = false;
+
+	if (job->version[0] && cache_write_end_known(w->cache, job->key, job->version, &changed)) {
+		w->stats.known++;
+	} else {
+		void *record = record_decode(w->codec, r, job->text ? job->text : "", job->len, err);
+
+		if (record && !is_about(job, record)) {
+			record_free(w->codec, r, record);
+			record = NULL;
+			error_set(err, ERROR_INVALID, "the answer is about another object");
+		}
+		if (!record) {
+			cache_write_lost(w->cache, job->key);
+			return -1;
+		}
+		going = job->type == WRITE_FINALIZER && ((const struct object *)record)->deleted; /* shown as it was at its end */
+		changed = cache_write_end(w->cache, job->key, record);
+	}
+	if (!changed && job->type != WRITE_READ && !going)
+		return error_set(err, ERROR_INVALID, "the API server took the %s and changed nothing", write_type_names[job->type]);
+	return 0;
+}
+
 /* What the answer means for the cache. Returns -1 with err when the caller must come back. */
 static int settle(struct job *job, int status, int retry_after_ms, const struct error *transport, struct error *err)
 {
 	struct writer *w = job->writer;
-	const struct resource *r = kinds[job->key.kind].resource;
-	void *record;
 
 	if (!transport && frame_finish(&job->body, keep_body, job, err) < 0)
 		transport = err;
@@ -108,20 +154,7 @@ static int settle(struct job *job, int status, int retry_after_ms, const struct 
 			cache_write_end(w->cache, job->key, NULL);
 			return 0;
 		}
-		record = record_decode(w->codec, r, job->text ? job->text : "", job->len, err);
-		if (record && !is_about(job, record)) {
-			record_free(w->codec, r, record);
-			record = NULL;
-			error_set(err, ERROR_INVALID, "the answer is about another object");
-		}
-		if (!record) {
-			cache_write_lost(w->cache, job->key);
-			return -1;
-		}
-		bool going = job->type == WRITE_FINALIZER && ((const struct object *)record)->deleted; /* shown as it was at its end */
-		if (!cache_write_end(w->cache, job->key, record) && job->type != WRITE_READ && !going)
-			return error_set(err, ERROR_INVALID, "the API server took the %s and changed nothing", write_type_names[job->type]);
-		return 0;
+		return take_object(job, err);
 	}
 	status_error(status, job->text, job->len, retry_after_ms, err);
 	if (status == 404 && job->type == WRITE_READ) {

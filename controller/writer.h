@@ -37,6 +37,7 @@ struct writer_listener {
 
 struct writer_stats {
 	uint64_t started[WRITE_TYPES], failed[WRITE_TYPES], conflicts;
+	uint64_t known; /* answers that the watch was faster than, or that said nothing new, and were not decoded */
 	unsigned in_flight;
 };
 

@@ -25,9 +25,9 @@ static uint8_t kind_of(const struct resource *resource)
 }
 
 /* Into a buffer of wire_event or wire_list; false when there is none that fits. */
-static bool copy_resource_version(const json_t *object, char text[64])
+static bool copy_resource_version(const json_t *object, char text[WIRE_VERSION_SIZE])
 {
-	const char *version = tree_text(json_object_get(object, "metadata"), "resourceVersion", 63);
+	const char *version = tree_text(json_object_get(object, "metadata"), "resourceVersion", WIRE_VERSION_SIZE - 1);
 
 	if (version)
 		memcpy(text, version, strlen(version) + 1);

@@ -46,13 +46,15 @@ char *delete_body(const char *uid);
 
 enum event_type { EVENT_ADDED = 1, EVENT_MODIFIED, EVENT_DELETED, EVENT_BOOKMARK, EVENT_ERROR };
 
+enum { WIRE_VERSION_SIZE = 64 }; /* a longer resourceVersion is refused */
+
 /* One line of a watch (metav1.WatchEvent). */
 struct wire_event {
 	enum event_type type;
 	void *record;                 /* ADDED, MODIFIED, DELETED; NULL when poison is set. The caller's */
 	struct error poison;          /* class set: the object is well-formed JSON that the codec can't read; go on past it */
 	struct key poison_key;        /* its name if that could be read (atoms owned by the caller), else name NULL */
-	char resource_version[64];    /* of the object, or of the BOOKMARK */
+	char resource_version[WIRE_VERSION_SIZE]; /* of the object, or of the BOOKMARK */
 	bool initial_events_end;      /* BOOKMARK with annotation k8s.io/initial-events-end=true */
 	struct error status;          /* ERROR: the Status inside, as status_error() makes it */
 };
@@ -66,7 +68,7 @@ void wire_event_close(struct codec *, const struct resource *, struct wire_event
 
 /* A list without its items: metadata. */
 struct wire_list {
-	char resource_version[64];
+	char resource_version[WIRE_VERSION_SIZE];
 	char *continue_token; /* malloc'ed, NULL on the last page */
 };
 int list_decode(const struct resource *, const char *text, size_t len, struct wire_list *, struct error *err) must_check;

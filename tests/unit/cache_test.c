@@ -690,6 +690,155 @@ static void the_census_is_a_recount_after_any_history(void **state)
 	}
 }
 
+/* ---- known news ---- */
+
+/* Two caches live through the same: one is given records, the other is told versions wherever it takes them. */
+struct twins {
+	void *worlds[2];
+	struct key keys[2];
+	bool flying;
+	unsigned known;
+};
+
+static bool twins_put(struct twins *t, unsigned name, const char *uid, const char *version)
+{
+	bool known = false;
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct world *w = t->worlds[i];
+		const struct key key = key_take(w, name ? "a" : "b");
+
+		known = i == 1 && cache_put_known(w->cache, key, version);
+		if (!known)
+			put(w, name ? "a" : "b", uid, version);
+		key_drop(w, key);
+	}
+	t->known += known;
+	return known;
+}
+
+static void twins_answer(struct twins *t, const char *uid, const char *version)
+{
+	bool changed[2], known;
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct world *w = t->worlds[i];
+
+		known = i == 1 && cache_write_end_known(w->cache, t->keys[i], version, &changed[i]);
+		if (!known)
+			changed[i] = cache_write_end(w->cache, t->keys[i], binding(w, "b", uid, version, "shop"));
+		t->known += known;
+	}
+	assert_int_equal(changed[0], changed[1]);
+}
+
+static void twins_random_step(struct twins *t, uint64_t *seed)
+{
+	char version[16], uid[16];
+	const unsigned what = random_below(seed, 16), name = random_below(seed, 4) == 0;
+
+	snprintf(version, sizeof(version), "%u", random_below(seed, 6));
+	snprintf(uid, sizeof(uid), "u%u", random_below(seed, 20) == 0);
+	if (what < 8) {
+		twins_put(t, name, uid, version);
+	} else if (what < 11 && t->flying) {
+		t->flying = false;
+		twins_answer(t, uid, version);
+	} else {
+		const bool flying = t->flying;
+
+		for (unsigned i = 0; i < 2; i++) {
+			struct world *w = t->worlds[i];
+
+			if (what < 13 && !flying)
+				cache_write_begin(w->cache, t->keys[i]), t->flying = true;
+			else if (what == 11)
+				cache_write_lost(w->cache, t->keys[i]), t->flying = false;
+			else if (what == 12 && version[0] < '3')
+				cache_read_missing(w->cache, t->keys[i]), t->flying = false;
+			else if (what == 12)
+				cache_write_end(w->cache, t->keys[i], NULL), t->flying = false;
+			else if (what == 13)
+				cache_delete(w->cache, t->keys[i], uid);
+			else if (what == 14 && version[0] < '2')
+				cache_drop(w->cache, t->keys[i]);
+			else if (version[0] < '3')
+				cache_list_begin(w->cache, KIND_BINDING);
+			else
+				cache_list_end(w->cache, KIND_BINDING);
+		}
+	}
+}
+
+static void expect_twins_alike(struct twins *t)
+{
+	struct world *a = t->worlds[0], *b = t->worlds[1];
+	struct cache_stats stats[2];
+
+	expect(b, a->heard);
+	a->heard[0] = '\0';
+	cache_stats(a->cache, &stats[0]);
+	cache_stats(b->cache, &stats[1]);
+	assert_memory_equal(&stats[0], &stats[1], sizeof(stats[0]));
+	assert_int_equal(cache_is_doubtful(a->cache, t->keys[0]), cache_is_doubtful(b->cache, t->keys[1]));
+	assert_int_equal(view_unsettled(cache_view(a->cache), KIND_BINDING, t->keys[0].ns, t->keys[0].name),
+			 view_unsettled(cache_view(b->cache), KIND_BINDING, t->keys[1].ns, t->keys[1].name));
+	assert_string_equal(version(a, t->keys[0]), version(b, t->keys[1]));
+}
+
+static void news_that_is_known_does_what_its_record_would_do(void **state)
+{
+	unsigned known = 0;
+
+	(void)state;
+	for (uint64_t start = 1; start <= 300; start++) {
+		struct twins t = { 0 };
+		uint64_t seed = start * 0x9e3779b97f4a7c15;
+
+		for (unsigned i = 0; i < 2; i++) {
+			setup(&t.worlds[i]);
+			t.keys[i] = key_take(t.worlds[i], "b");
+		}
+		for (unsigned step = 0; step < 200; step++) {
+			twins_random_step(&t, &seed);
+			expect_twins_alike(&t);
+		}
+		known += t.known;
+		for (unsigned i = 0; i < 2; i++) {
+			key_drop(t.worlds[i], t.keys[i]);
+			teardown(&t.worlds[i]);
+		}
+	}
+	assert_true(known > 5000);
+}
+
+static void only_the_very_version_is_known(void **state)
+{
+	struct world *w = *state;
+	struct key b = key_take(w, "b");
+	bool changed;
+
+	assert_false(cache_put_known(w->cache, b, "1"));
+	put(w, "b", "u1", "1");
+	assert_false(cache_put_known(w->cache, b, "2"));
+	assert_false(cache_put_known(w->cache, b, "10"));
+	assert_false(cache_put_known(w->cache, b, ""));
+	assert_true(cache_put_known(w->cache, b, "1"));
+	cache_write_begin(w->cache, b);
+	put(w, "b", "u1", "2");
+	assert_false(cache_write_end_known(w->cache, b, "3", &changed));
+	assert_false(cache_write_end_known(w->cache, b, "1", &changed)); /* it is what a read may show that was overtaken */
+	put(w, "b", "u1", "4");
+	assert_true(cache_write_end_known(w->cache, b, "2", &changed));
+	assert_true(changed);
+	assert_string_equal(version(w, b), "4");
+	cache_write_begin(w->cache, b);
+	assert_true(cache_write_end_known(w->cache, b, "4", &changed));
+	assert_false(changed);
+	expect(w, "+b@1 ~b@2 ~b@4 ");
+	key_drop(w, b);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -722,6 +871,8 @@ int main(void)
 		CASE(a_list_older_than_a_write_does_not_end_the_wait),
 		CASE(indexes_follow_adds_updates_and_deletes),
 		CASE(the_census_is_a_recount_after_any_history),
+		CASE(only_the_very_version_is_known),
+		cmocka_unit_test(news_that_is_known_does_what_its_record_would_do),
 	};
 
 	return cmocka_run_group_tests_name("cache", tests, NULL, NULL);

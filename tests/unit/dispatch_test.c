@@ -404,6 +404,58 @@ static void a_lost_answer_invents_no_event(void **state)
 	}
 }
 
+/* ---- answers that are known ---- */
+
+/* With a body that could not even be decoded, but for its head. */
+static void answer_with_head(struct rig *rig, struct call *call, const char *name, unsigned version)
+{
+	char body[160];
+
+	snprintf(body, sizeof(body), "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"acme\",\"resourceVersion\":\"%u\"}}", name, version);
+	finish(rig, call, 200, body);
+}
+
+static void an_answer_that_the_watch_was_faster_than_is_not_decoded(void **state)
+{
+	struct rig *rig = *state;
+
+	put_account(rig, "main", "Suspended", true);
+	run(rig);
+	struct call *call = expect(rig, "PATCH", ACCOUNTS "main/status");
+	apply(rig, call);
+	watch(rig, "main");
+	answer_with_head(rig, call, "main", rig->version);
+	assert_int_equal(writer_stats(rig->dispatch.writer)->known, 1);
+	assert_int_equal(writer_stats(rig->dispatch.writer)->failed[WRITE_STATUS], 0);
+	expect_told(rig, 1);
+	run(rig);
+	assert_int_equal(rig->n_calls, 0); /* at rest */
+}
+
+static void an_answer_that_changed_nothing_is_said_undecoded(void **state)
+{
+	struct rig *rig = *state;
+
+	put_account(rig, "main", "Suspended", true);
+	run(rig);
+	answer_with_head(rig, expect(rig, "PATCH", ACCOUNTS "main/status"), "main", rig->version);
+	assert_int_equal(writer_stats(rig->dispatch.writer)->known, 1);
+	assert_int_equal(writer_stats(rig->dispatch.writer)->failed[WRITE_STATUS], 1);
+	assert_int_equal(lines_with(rig, "changed nothing", NULL), 1);
+}
+
+static void an_answer_about_another_object_is_none_that_is_known(void **state)
+{
+	struct rig *rig = *state;
+
+	put_account(rig, "main", "Suspended", true);
+	run(rig);
+	answer_with_head(rig, expect(rig, "PATCH", ACCOUNTS "main/status"), "mai", rig->version);
+	assert_int_equal(writer_stats(rig->dispatch.writer)->known, 0);
+	assert_int_equal(writer_stats(rig->dispatch.writer)->failed[WRITE_STATUS], 1);
+	expect_told(rig, 0);
+}
+
 /* ---- lines about failures ---- */
 
 static void the_same_failure_is_said_once_in_ten_seconds(void **state)
@@ -613,6 +665,9 @@ int main(void)
 		RULE(a_conflict_tells_nothing),
 		RULE(a_conflict_that_changes_nothing_tells_once),
 		RULE(a_lost_answer_invents_no_event),
+		RULE(an_answer_that_the_watch_was_faster_than_is_not_decoded),
+		RULE(an_answer_that_changed_nothing_is_said_undecoded),
+		RULE(an_answer_about_another_object_is_none_that_is_known),
 		RULE(the_same_failure_is_said_once_in_ten_seconds),
 		RULE(two_that_fail_do_not_wake_each_other),
 		RULE(many_failing_objects_do_not_flood_the_log),

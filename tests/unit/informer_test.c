@@ -378,6 +378,80 @@ static void one_unreadable_object_is_named_and_the_rest_goes_on(void **state)
 	assert_int_equal(cached(s), 2);
 }
 
+static bool awaits_events(struct script *s)
+{
+	struct cache_stats stats;
+
+	cache_stats(s->cache, &stats);
+	return stats.awaiting;
+}
+
+/* What could not even be read proves that it was not. */
+static void what_is_held_at_that_version_is_not_decoded(void **state)
+{
+	struct script *s = *state;
+
+	synced_with(s, LIST("10", "", OBJECT("a", "1") "," OBJECT("b", "2")));
+	assert_int_equal(say(s, 200, EVENT("MODIFIED", POISON("a", "1")) EVENT("ADDED", POISON("b", "2")), 0), 0);
+	assert_int_equal(s->unreadable, 0);
+	assert_int_equal(s->informer.stats.known, 2);
+	assert_int_equal(s->informer.stats.events, 4);
+	assert_int_equal(s->changes, 2);
+	/* the stream goes on behind it, */
+	end(s, 200, 0, NULL);
+	assert_non_null(strstr(s->call->path, "&resourceVersion=2"));
+	/* and any other version is read */
+	assert_int_equal(say(s, 200, EVENT("MODIFIED", POISON("a", "11")), 0), 0);
+	assert_int_equal(s->unreadable, 1);
+	assert_int_equal(cached(s), 1);
+	/* as is what was unreadable at that version, */
+	assert_int_equal(say(s, 200, EVENT("MODIFIED", POISON("a", "11")), 0), 0);
+	assert_int_equal(s->unreadable, 2);
+	/* what has the name or the namespace of another, */
+	assert_int_equal(say(s, 200, EVENT("ADDED", OBJECT("c", "2")), 0), 0);
+	assert_int_equal(cached(s), 2);
+	/* and a deletion, even if it should name the last version. */
+	assert_int_equal(say(s, 200, EVENT("DELETED", OBJECT("b", "2")), 0), 0);
+	assert_int_equal(cached(s), 1);
+	assert_int_equal(s->informer.stats.known, 2);
+}
+
+static void a_list_keeps_what_it_names_at_the_same_version(void **state)
+{
+	struct script *s = *state;
+
+	synced_with(s, LIST("10", "", OBJECT("a", "1") "," OBJECT("b", "2")));
+	say(s, 200, EVENT("ERROR", STATUS("410", "Expired", "too old resource version: 5 (9)")), 0);
+	end(s, 200, 0, "aborted");
+	wait_over(s);
+	synced_with(s, LIST("20", "", POISON("b", "2")));
+	assert_int_equal(cached(s), 1);
+	assert_int_equal(s->unreadable, 0);
+	assert_int_equal(s->informer.stats.known, 1);
+	assert_int_equal(s->changes, 3);
+}
+
+static void the_news_of_our_own_write_ends_the_wait_undecoded(void **state)
+{
+	static const char text[] = OBJECT("a", "11");
+	struct script *s = *state;
+	struct error err;
+
+	synced_with(s, LIST("10", "", OBJECT("a", "1")));
+	struct key key = { .kind = KIND_BINDING, .ns = atom_of(s->atoms, "acme"), .name = atom_of(s->atoms, "a") };
+	cache_write_begin(s->cache, key);
+	cache_write_end(s->cache, key, record_decode(s->codec, kinds[KIND_BINDING].resource, text, sizeof(text) - 1, &err));
+	assert_true(awaits_events(s));
+	assert_int_equal(say(s, 200, EVENT("MODIFIED", OBJECT("a", "5")), 0), 0); /* older than that */
+	assert_true(awaits_events(s));
+	assert_int_equal(say(s, 200, EVENT("MODIFIED", POISON("a", "11")), 0), 0);
+	assert_false(awaits_events(s));
+	assert_int_equal(s->informer.stats.known, 1);
+	assert_int_equal(s->unreadable, 0);
+	atom_unref(s->atoms, key.ns);
+	atom_unref(s->atoms, key.name);
+}
+
 static void a_refusal_keeps_what_is_known(void **state)
 {
 	struct script *s = *state;
@@ -529,6 +603,9 @@ int main(void)
 		cmocka_unit_test(a_list_cut_short_drops_nothing_and_is_asked_for_again),
 		CASE(garbage_ends_the_stream_and_moves_nothing),
 		CASE(one_unreadable_object_is_named_and_the_rest_goes_on),
+		CASE(what_is_held_at_that_version_is_not_decoded),
+		CASE(a_list_keeps_what_it_names_at_the_same_version),
+		CASE(the_news_of_our_own_write_ends_the_wait_undecoded),
 		CASE(a_refusal_keeps_what_is_known),
 		CASE(a_server_in_trouble_is_given_the_time_it_asks_for),
 		CASE(a_missing_definition_is_told_and_awaited),
