@@ -136,9 +136,21 @@ void controller_start(struct controller *c)
 	manager_start(&c->manager);
 }
 
+static void count_known(const struct controller *c)
+{
+	struct sim_stats *stats = c->world->stats;
+
+	for (unsigned kind = 0; kind < KIND_COUNT; kind++) {
+		stats->taken += c->manager.informers[kind].stats.events;
+		stats->taken_known += c->manager.informers[kind].stats.known;
+	}
+	stats->answers_known += writer_stats(c->manager.writer)->known;
+}
+
 void controller_crash(struct controller *c)
 {
 	c->up = false;
+	count_known(c);
 	manager_close(&c->manager);
 	elector_free(c->elector);
 	c->elector = NULL;

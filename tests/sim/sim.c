@@ -198,6 +198,8 @@ static void print_statistics(const struct sim_stats *stats, double took)
 	       " people's actions\n", stats->schedules, took, (double)stats->schedules / took, stats->elections, stats->steps, stats->actions);
 	printf("%" PRIu64 " requests, %" PRIu64 " events, %" PRIu64 " writes of which %" PRIu64 " were refused; %zu distinct states\n",
 	       stats->requests, stats->events, stats->writes, stats->refusals, states.n);
+	printf("%" PRIu64 " objects came in lists and events, %" PRIu64 " of them known already, as were %" PRIu64 " answers\n", stats->taken,
+	       stats->taken_known, stats->answers_known);
 	printf("%" PRIu64 " worlds at rest were judged, with %" PRIu64 " verdicts, of which the model leaves %" PRIu64 " open\nfaults that struck, by kind:\n",
 	       stats->checks, stats->verdicts, stats->verdicts_open);
 	for (unsigned i = 0; i < FAULTS; i++)

@@ -111,6 +111,7 @@ struct controller {
 
 struct sim_stats {
 	uint64_t schedules, elections, steps, actions, requests, writes, refusals, events, checks, verdicts, verdicts_open;
+	uint64_t taken, taken_known, answers_known; /* by informers: objects, and those that they did not decode; answers likewise */
 	uint64_t faults[FAULTS];
 };
 
