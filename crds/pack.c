@@ -173,5 +173,10 @@ void pack_free(struct atoms *atoms, const struct shape *shape, void *record)
 	if (!record)
 		return;
 	pack_release(atoms, shape, record);
+	pack_drop(record);
+}
+
+void pack_drop(void *record)
+{
 	free(packed_of(record));
 }

@@ -11,5 +11,7 @@ void *pack_record(const struct decoder *, const struct shape *, const void *scra
 void pack_release(struct atoms *, const struct shape *, const void *record);
 size_t pack_size(const void *record);
 void pack_free(struct atoms *, const struct shape *, void *record);
+/* Frees the record alone: its references have gone elsewhere. */
+void pack_drop(void *record);
 
 #endif

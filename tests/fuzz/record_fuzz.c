@@ -1,8 +1,9 @@
 /*
  * The codec of each kind. Input: a digit for the kind (kinds.h's order), an object, and perhaps a byte 0x1e and a second object of
- * that kind. What was decoded and encoded again decodes to the same; a patch of one's status, applied as the API server would,
+ * that kind. What was decoded and encoded again decodes to the same; its compact form expands to the same; a patch of one's status, applied as the API server would,
  * makes it the other's; the patch of a finalizer adds or takes away that one and no other.
  */
+#include "compact.h"
 #include "encode.h"
 #include "fuzz.h"
 #include "tree.h"
@@ -33,6 +34,28 @@ static void check_created(const struct object *meta, const char *text, size_t le
 	json_decref(tree);
 }
 
+/* Takes the record, which that tree was made of. */
+static void check_compact(struct codec *codec, const struct resource *resource, void *record, json_t *tree)
+{
+	const struct object *meta = record;
+	atom_t ns = atom_ref(meta->ns), name = atom_ref(meta->name);
+	cleanup_free char *uid = memory_strdup(meta->uid), *version = memory_strdup(meta->resource_version);
+	struct arena arena;
+	struct compact *form;
+	json_t *again;
+
+	arena_init(&arena);
+	form = compact_new(codec, resource, record);
+	again = tree_of(resource, compact_record(codec, form, resource, ns, name, &arena));
+	check(json_equal(again, tree));
+	check(compact_has_uid(form, uid) && compact_has_version(form, version));
+	json_decref(again);
+	compact_free(codec, resource, form);
+	arena_close(&arena);
+	atom_unref(codec->atoms, ns);
+	atom_unref(codec->atoms, name);
+}
+
 static void check_round_trip(struct codec *codec, const struct resource *resource, const void *record)
 {
 	json_t *first = tree_of(resource, record), *second;
@@ -47,7 +70,7 @@ static void check_round_trip(struct codec *codec, const struct resource *resourc
 	check(record_size(record) > resource->shape->size);
 	if (resource->status)
 		check(status_equal(resource, status_in(resource, record), status_in(resource, again)));
-	record_free(codec, resource, again);
+	check_compact(codec, resource, again, first);
 	json_decref(first);
 	json_decref(second);
 }
