@@ -1,16 +1,13 @@
 /*
  * compact.h: a record as bytes, by its field table. What a form holds it was given by ourselves, so it is read without doubting it.
- * Must not know JSON, nor any kind: only that every record begins with its struct object, and every table with METADATA_ROWS.
+ * Must not know JSON, nor any kind: only that every record and its table begin with metadata, and that with METADATA_ROWS.
  *
- *     | size | 8 bits | bytes of those 8 | 8 bits | bytes of those 8 | ...
+ *     | size | bytes: what is there ...  -> | <- ... bits: whether, and how |
  *
- * Fields come in the table's order, those of structs and lists within as if they stood there. Whether one is there is a bit, so that
- * all that is absent, which is most, costs eight to a byte; what it is, if it is there, are bytes. A byte of bits stands where the
- * first of them is needed: bits and bytes are one stream, and nobody has to know how many of either there will be.
- *
- * Small choices are counted in bits ("1" so many times, then "0"), 0 for absent. Integers and instants are told by their difference
- * from the one before, which is often none; a reference to an atom by its distance from the table of atoms, since what is on one heap
- * is near.
+ * Fields come in the table's order, those of structs and lists within as if they stood there. Bits come from the end: a choice is
+ * as many ones and then a zero, 0 for absent. So all that is absent, which is most, costs eight to a byte, small enums cost no
+ * byte, and nobody has to know how many of either there will be. Integers and instants are told by the difference from the one
+ * before, which is often none; a reference to an atom by the distance from the table of atoms, since what is on one heap is near.
  */
 #include "compact.h"
 
@@ -26,53 +23,142 @@
 enum { TEXT_ABSENT, TEXT_DECIMAL, TEXT_UUID, TEXT_PLAIN };
 /* How an integer or instant is. */
 enum { NUMBER_ABSENT, NUMBER_AS_BEFORE, NUMBER_STEP, NUMBER_FINE_STEP };
+/* How a reference to an atom is: in so many bytes. */
+enum { ATOM_ABSENT, ATOM_NEAR, ATOM_FAR, ATOM_ANYWHERE };
 
 enum {
 	UUID_BYTES = 16,
+	UUID_WORDS = 4,
 	UUID_LEN = 36,
 	DECIMAL_LEN_MAX = 18, /* any so long fits */
 	TEXT_ROOM = UUID_LEN + 1,
 	SECOND = 1000,
+	KEY_ROWS = 2,	 /* of METADATA_ROWS, first */
+	KEPT_TEXTS = 2,	 /* the uid and resourceVersion, which every record has and which are next */
+	CHOICE_MAX = 31, /* the longest enum's */
+	HEAD_MAX = 10,
 };
+
+/* What malloc() gives is as far apart, so distances are counted in it: three bytes reach over 256 MB, four over 64 GB. */
+enum { ATOM_STEP = 16, NEAR_BYTES = 3, FAR_BYTES = 4 };
+#define NEAR_HALF (INT64_C(1) << 23)
+#define FAR_HALF  (INT64_C(1) << 31)
 
 /* What the first number of a kind is compared with: objects are made at generation 1, and after 2026-01-01T00:00:00Z or not long
  * before, which takes a byte less than if it were 1970. */
 #define INTEGER_FIRST 1
 #define INSTANT_FIRST INT64_C(1767225600000)
 
-static bool is_hyphen_place(size_t place)
+/*
+ * Eight hex digits and the four bytes of their values, eight at a time in one word. Either way of laying a word in memory will do,
+ * since both directions use the same.
+ */
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* What it makes of other characters than 0-9 and a-f is something, and prints as something else than them. */
+static uint32_t from_hex(uint64_t digits)
 {
-	return place == 8 || place == 13 || place == 18 || place == 23;
+	uint64_t value = (digits & EACH(0x0f)) + 9 * (digits >> 6 & EACH(1));
+
+	value = (value | value >> 4) & UINT64_C(0x00ff00ff00ff00ff);
+	value = (value | value >> 8) & UINT64_C(0x0000ffff0000ffff);
+	return (uint32_t)(value | value >> 16);
+}
+
+static uint64_t to_hex(uint32_t bytes)
+{
+	uint64_t value = bytes;
+
+	value = (value | value << 16) & UINT64_C(0x0000ffff0000ffff);
+	value = (value | value << 8) & UINT64_C(0x00ff00ff00ff00ff);
+	value = (value | value << 4) & EACH(0x0f);
+	return value + EACH('0') + ('a' - '0' - 10) * ((value + EACH(6)) >> 4 & EACH(1));
+}
+
+/* Where the digits of those eight are, by fours. */
+static const unsigned char uuid_places[UUID_WORDS][2] = { { 0, 4 }, { 9, 14 }, { 19, 24 }, { 28, 32 } };
+
+static const char *print_uuid(const unsigned char bytes[UUID_BYTES], char room[TEXT_ROOM])
+{
+	memcpy(room, "........-....-....-....-............", TEXT_ROOM);
+	for (size_t i = 0; i < UUID_WORDS; i++) {
+		unsigned char digits[sizeof(uint64_t)];
+		uint32_t word;
+		uint64_t hex;
+
+		memcpy(&word, bytes + i * sizeof(word), sizeof(word));
+		hex = to_hex(word);
+		memcpy(digits, &hex, sizeof(hex));
+		memcpy(room + uuid_places[i][0], digits, 4);
+		memcpy(room + uuid_places[i][1], digits + 4, 4);
+	}
+	return room;
+}
+
+/* Only one that is printed again as it is: lower case, hyphens in their places. */
+static bool read_uuid(const char *text, size_t len, unsigned char bytes[UUID_BYTES])
+{
+	char printed[TEXT_ROOM];
+
+	if (len != UUID_LEN)
+		return false;
+	for (size_t i = 0; i < UUID_WORDS; i++) {
+		unsigned char digits[sizeof(uint64_t)];
+		uint32_t word;
+		uint64_t hex;
+
+		memcpy(digits, text + uuid_places[i][0], 4);
+		memcpy(digits + 4, text + uuid_places[i][1], 4);
+		memcpy(&hex, digits, sizeof(hex));
+		word = from_hex(hex);
+		memcpy(bytes + i * sizeof(word), &word, sizeof(word));
+	}
+	return memcmp(print_uuid(bytes, printed), text, UUID_LEN) == 0;
+}
+
+static const char *print_decimal(uint64_t value, char room[TEXT_ROOM])
+{
+	char *at = room + TEXT_ROOM - 1;
+
+	for (*at = '\0'; value > 9; value /= 10)
+		*--at = (char)('0' + value % 10);
+	*--at = (char)('0' + value);
+	return at;
+}
+
+static bool read_decimal(const char *text, size_t len, uint64_t *value)
+{
+	if (len == 0 || len > DECIMAL_LEN_MAX || (text[0] == '0' && len > 1))
+		return false;
+	*value = 0;
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return false;
+		*value = *value * 10 + (uint64_t)(text[i] - '0');
+	}
+	return true;
 }
 
 /* ---- writing ---- */
 
 struct writing {
-	unsigned char *at;	   /* where the next byte goes */
-	unsigned char *bits;	   /* the byte that takes bits, */
-	unsigned bit;		   /* and the next of them; 0: it is full */
-	int64_t integer, instant;  /* those before */
-	const struct object *meta; /* the record, whose key is left out */
+	unsigned char *at;	  /* behind the bytes */
+	unsigned char *tail;	  /* before it are no bits yet */
+	unsigned bits, n_bits;	  /* those that make no byte yet, the first one lowest */
+	int64_t integer, instant; /* those before */
 	const void *atoms;
 };
 
-static void put_bit(struct writing *w, bool bit)
-{
-	if (!w->bit) {
-		w->bits = w->at++;
-		*w->bits = 0;
-		w->bit = 1;
-	}
-	if (bit)
-		*w->bits = (unsigned char)(*w->bits | w->bit);
-	w->bit = w->bit << 1 & 0xff;
-}
-
 static void put_choice(struct writing *w, unsigned choice)
 {
-	for (unsigned i = 0; i < choice; i++)
-		put_bit(w, true);
-	put_bit(w, false);
+	uint64_t bits = w->bits | ((UINT64_C(1) << choice) - 1) << w->n_bits;
+
+	assert(choice <= CHOICE_MAX);
+	for (w->n_bits += choice + 1; w->n_bits >= 8; w->n_bits -= 8) {
+		*--w->tail = (unsigned char)bits;
+		bits >>= 8;
+	}
+	w->bits = (unsigned)bits;
 }
 
 static void put_varint(struct writing *w, uint64_t value)
@@ -127,15 +213,28 @@ static void put_instant(struct writing *w, int64_t value)
 	}
 }
 
-/* An atom's address, from the table's in steps of its alignment, which all addresses of atoms are apart. */
+static void put_low_bytes(struct writing *w, uint64_t value, unsigned n)
+{
+	for (; n > 0; n--, value >>= 8)
+		*w->at++ = (unsigned char)value;
+}
+
 static void put_atom(struct writing *w, atom_t atom)
 {
-	put_bit(w, atom != NULL);
-	if (atom) {
-		const int64_t away = (int64_t)((uintptr_t)atom - (uintptr_t)w->atoms);
+	const int64_t away = (int64_t)((uintptr_t)atom - (uintptr_t)w->atoms), steps = away / ATOM_STEP;
 
-		assert(away % (int64_t)_Alignof(struct atom) == 0);
-		put_signed(w, away / (int64_t)_Alignof(struct atom));
+	if (!atom) {
+		put_choice(w, ATOM_ABSENT);
+	} else if (away % ATOM_STEP == 0 && steps >= -NEAR_HALF && steps < NEAR_HALF) {
+		put_choice(w, ATOM_NEAR);
+		put_low_bytes(w, (uint64_t)(steps + NEAR_HALF), NEAR_BYTES);
+	} else if (away % ATOM_STEP == 0 && steps >= -FAR_HALF && steps < FAR_HALF) {
+		put_choice(w, ATOM_FAR);
+		put_low_bytes(w, (uint64_t)(steps + FAR_HALF), FAR_BYTES);
+	} else {
+		put_choice(w, ATOM_ANYWHERE);
+		memcpy(w->at, &atom, sizeof(atom));
+		w->at += sizeof(atom);
 	}
 }
 
@@ -144,70 +243,30 @@ static void put_word(struct writing *w, const char *text)
 	put_atom(w, text ? atom_from_text(text) : NULL);
 }
 
-/* 16 where it is none. */
-static unsigned hex_value(char c)
-{
-	return c >= '0' && c <= '9' ? (unsigned)(c - '0') : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10) : 16;
-}
-
-/* Only as it will be printed again: lower case, hyphens in their places. */
-static bool read_uuid(const char *text, unsigned char bytes[UUID_BYTES])
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < UUID_LEN; i += 2) {
-		unsigned high, low;
-
-		if (is_hyphen_place(i) && text[i++] != '-')
-			return false;
-		high = hex_value(text[i]);
-		if (high > 15)
-			return false; /* where the text ends, too: what follows is not looked at */
-		low = hex_value(text[i + 1]);
-		if (low > 15)
-			return false;
-		bytes[n++] = (unsigned char)(high << 4 | low);
-	}
-	return !text[UUID_LEN];
-}
-
-static bool read_decimal(const char *text, uint64_t *value)
-{
-	size_t len = 0;
-
-	for (*value = 0; text[len] >= '0' && text[len] <= '9' && len <= DECIMAL_LEN_MAX; len++)
-		*value = *value * 10 + (uint64_t)(text[len] - '0');
-	return !text[len] && len > 0 && len <= DECIMAL_LEN_MAX && (text[0] != '0' || len == 1);
-}
-
 static void put_text(struct writing *w, const char *text)
 {
-	unsigned char uuid[UUID_BYTES];
+	const size_t len = text ? strlen(text) : 0;
 	uint64_t value;
 
 	if (!text) {
 		put_choice(w, TEXT_ABSENT);
-	} else if (read_decimal(text, &value)) {
+	} else if (read_decimal(text, len, &value)) {
 		put_choice(w, TEXT_DECIMAL);
 		put_varint(w, value);
-	} else if (read_uuid(text, uuid)) {
+	} else if (read_uuid(text, len, w->at)) {
 		put_choice(w, TEXT_UUID);
-		memcpy(w->at, uuid, UUID_BYTES);
 		w->at += UUID_BYTES;
 	} else {
-		const size_t size = strlen(text) + 1;
-
 		put_choice(w, TEXT_PLAIN);
-		memcpy(w->at, text, size);
-		w->at += size;
+		memcpy(w->at, text, len + 1);
+		w->at += len + 1;
 	}
 }
 
-static void put_struct(struct writing *w, const struct shape *shape, const void *record)
+static void put_fields(struct writing *w, const struct field *fields, size_t n_fields, const void *record)
 {
-	for (size_t i = 0; i < shape->n_fields; i++) {
-		const struct field *field = &shape->fields[i];
-		const void *slot = slot_in(field, record), *held;
+	for (const struct field *field = fields, *end = fields + n_fields; field < end; field++) {
+		const void *held;
 		struct slot_list list;
 
 		switch ((enum field_type)field->type) {
@@ -218,8 +277,7 @@ static void put_struct(struct writing *w, const struct shape *shape, const void 
 			put_word(w, slot_pointer(field, record));
 			break;
 		case FIELD_ATOM:
-			if (slot != &w->meta->ns && slot != &w->meta->name)
-				put_atom(w, slot_pointer(field, record));
+			put_atom(w, slot_pointer(field, record));
 			break;
 		case FIELD_INTEGER:
 			put_integer(w, slot_integer(field, record));
@@ -232,18 +290,18 @@ static void put_struct(struct writing *w, const struct shape *shape, const void 
 			put_choice(w, slot_enum(field, record));
 			break;
 		case FIELD_STRUCT:
-			put_struct(w, field->shape, slot);
+			put_fields(w, field->shape->fields, field->shape->n_fields, slot_in(field, record));
 			break;
 		case FIELD_OPTIONAL:
 			held = slot_pointer(field, record);
-			put_bit(w, held != NULL);
+			put_choice(w, held != NULL);
 			if (held)
-				put_struct(w, field->shape, held);
+				put_fields(w, field->shape->fields, field->shape->n_fields, held);
 			break;
 		case FIELD_LIST:
 		case FIELD_STRINGS:
 			list = slot_list(field, record);
-			put_bit(w, list.n > 0);
+			put_choice(w, list.n > 0);
 			if (!list.n)
 				break;
 			put_varint(w, list.n);
@@ -251,31 +309,47 @@ static void put_struct(struct writing *w, const struct shape *shape, const void 
 				if (field->type == FIELD_STRINGS)
 					put_word(w, ((const char *const *)list.items)[n]);
 				else
-					put_struct(w, field->shape, slot_item(field, list, n));
+					put_fields(w, field->shape->fields, field->shape->n_fields, slot_item(field, list, n));
 			break;
 		}
 	}
 }
 
+/* The table of the record's metadata, without the key's rows. */
+static const struct shape *metadata_of(const struct resource *resource)
+{
+	const struct field *first = resource->shape->fields;
+
+	assert(first->type == FIELD_STRUCT && first->offset == 0 && first->shape->fields[0].offset == offsetof(struct object, ns) &&
+	       first->shape->fields[1].offset == offsetof(struct object, name));
+	return first->shape;
+}
+
 struct compact *compact_new(struct codec *codec, const struct resource *resource, void *record)
 {
+	const struct shape *whole = resource->shape, *metadata = metadata_of(resource);
 	const struct object *meta = record;
-	/* No field takes twice its place in the record: of 8 bytes a varint makes 10, and its bits none more than another. */
-	const size_t room = 2 * pack_size(record);
-	unsigned char *bytes = arena_alloc(&codec->scratch, room), *form;
-	struct writing w = { .at = bytes, .integer = INTEGER_FIRST, .instant = INSTANT_FIRST, .meta = meta, .atoms = codec->atoms };
-	unsigned char head[10];
-	size_t size, head_size;
+	/* No field takes twice its place in the record: of 8 bytes a varint makes 10. And read_uuid() tries where the text may be
+	 * none. */
+	const size_t room = 2 * pack_size(record) + UUID_BYTES;
+	unsigned char *bytes = arena_alloc(&codec->scratch, room), *end = bytes + room, *form;
+	struct writing w = { .at = bytes, .tail = end, .integer = INTEGER_FIRST, .instant = INSTANT_FIRST, .atoms = codec->atoms };
+	unsigned char head[HEAD_MAX];
+	size_t n_bytes, n_tail, n_head;
 
-	put_struct(&w, resource->shape, record);
-	size = (size_t)(w.at - bytes);
-	assert(size <= room);
+	put_fields(&w, metadata->fields + KEY_ROWS, metadata->n_fields - KEY_ROWS, record);
+	put_fields(&w, whole->fields + 1, whole->n_fields - 1, record);
+	*--w.tail = (unsigned char)w.bits;
+	assert(w.at <= w.tail);
+	n_bytes = (size_t)(w.at - bytes);
+	n_tail = (size_t)(end - w.tail);
 	w.at = head;
-	put_varint(&w, size);
-	head_size = (size_t)(w.at - head);
-	form = memory_resize(NULL, head_size + size);
-	memcpy(form, head, head_size);
-	memcpy(form + head_size, bytes, size);
+	put_varint(&w, n_bytes + n_tail);
+	n_head = (size_t)(w.at - head);
+	form = memory_resize(NULL, n_head + n_bytes + n_tail);
+	memcpy(form, head, n_head);
+	memcpy(form + n_head, bytes, n_bytes);
+	memcpy(form + n_head + n_bytes, w.tail, n_tail);
 	arena_reset(&codec->scratch);
 	atom_unref(codec->atoms, meta->ns);
 	atom_unref(codec->atoms, meta->name);
@@ -286,41 +360,57 @@ struct compact *compact_new(struct codec *codec, const struct resource *resource
 /* ---- reading ---- */
 
 struct reading {
-	const unsigned char *at;
-	unsigned bits; /* those that are left, the next one lowest, below a 1 that is none */
+	const unsigned char *at;   /* the next byte, */
+	const unsigned char *tail; /* and before it the next eight bits, behind these: */
+	uint64_t bits;		   /* the next one lowest, */
+	unsigned n_bits;	   /* so many; what is above is 0 */
 	int64_t integer, instant;
-	struct object *meta;
+	char *texts; /* room for n_texts, which came with the record's */
+	unsigned n_texts;
 	const void *atoms;
 	struct arena *arena;
 };
 
-static bool get_bit(struct reading *r)
-{
-	bool bit;
-
-	if (r->bits == 1)
-		r->bits = *r->at++ | 0x100u;
-	bit = r->bits & 1;
-	r->bits >>= 1;
-	return bit;
-}
-
-static unsigned get_choice(struct reading *r)
-{
-	unsigned choice = 0;
-
-	while (get_bit(r))
-		choice++;
-	return choice;
-}
-
 static uint64_t get_varint(struct reading *r)
 {
-	uint64_t value = *r->at & 0x7f;
+	const unsigned char *at = r->at;
+	uint64_t value = *at & 0x7f;
 
-	for (unsigned shift = 7; *r->at++ & 0x80; shift += 7)
-		value |= (uint64_t)(*r->at & 0x7f) << shift;
+	for (unsigned shift = 7; *at++ & 0x80; shift += 7)
+		value |= (uint64_t)(*at & 0x7f) << shift;
+	r->at = at;
 	return value;
+}
+
+/* As many as the longest choice has. Those of the last may be followed by bytes, which nobody asks for. */
+static __attribute__((noinline)) void more_bits(struct reading *r)
+{
+	const unsigned char *tail = r->tail;
+
+	if (tail - r->at >= 4) {
+		r->bits |= (uint64_t)((uint32_t)tail[-1] | (uint32_t)tail[-2] << 8 | (uint32_t)tail[-3] << 16 |
+				      (uint32_t)tail[-4] << 24)
+			   << r->n_bits;
+		r->n_bits += 32;
+		r->tail = tail - 4;
+		return;
+	}
+	for (; r->n_bits <= CHOICE_MAX && r->tail > r->at; r->n_bits += 8)
+		r->bits |= (uint64_t) * --r->tail << r->n_bits;
+}
+
+static inline __attribute__((always_inline)) unsigned get_choice(struct reading *r)
+{
+	uint64_t bits;
+	unsigned choice;
+
+	if (r->n_bits <= CHOICE_MAX)
+		more_bits(r);
+	bits = r->bits;
+	choice = (unsigned)__builtin_ctzll(~bits);
+	r->bits = bits >> 1 >> choice;
+	r->n_bits -= choice + 1;
+	return choice;
 }
 
 static int64_t get_signed(struct reading *r)
@@ -354,9 +444,25 @@ static int64_t get_instant(struct reading *r)
 
 static atom_t get_atom(struct reading *r)
 {
-	if (!get_bit(r))
-		return NULL;
-	return (atom_t)((uintptr_t)r->atoms + (uintptr_t)get_signed(r) * _Alignof(struct atom));
+	const unsigned char *at = r->at;
+	uint64_t low = at[0];
+	atom_t atom = NULL;
+
+	switch (get_choice(r)) {
+	case ATOM_NEAR:
+		low |= (uint64_t)at[1] << 8 | (uint64_t)at[2] << 16;
+		r->at += NEAR_BYTES;
+		return (atom_t)((uintptr_t)r->atoms + (uintptr_t)((int64_t)low - NEAR_HALF) * ATOM_STEP);
+	case ATOM_FAR:
+		low |= (uint64_t)at[1] << 8 | (uint64_t)at[2] << 16 | (uint64_t)at[3] << 24;
+		r->at += FAR_BYTES;
+		return (atom_t)((uintptr_t)r->atoms + (uintptr_t)((int64_t)low - FAR_HALF) * ATOM_STEP);
+	case ATOM_ANYWHERE:
+		memcpy(&atom, at, sizeof(atom));
+		r->at += sizeof(atom);
+		break;
+	}
+	return atom;
 }
 
 static const char *get_word(struct reading *r)
@@ -366,36 +472,12 @@ static const char *get_word(struct reading *r)
 	return atom ? atom->text : NULL;
 }
 
-static const char *print_uuid(const unsigned char bytes[UUID_BYTES], char room[TEXT_ROOM])
-{
-	static const char digits[] = "0123456789abcdef";
-	char *to = room;
-
-	for (size_t i = 0; i < UUID_BYTES; i++) {
-		*to++ = digits[bytes[i] >> 4];
-		*to++ = digits[bytes[i] & 15];
-		if (i == 3 || i == 5 || i == 7 || i == 9)
-			*to++ = '-';
-	}
-	*to = '\0';
-	return room;
-}
-
-static const char *print_decimal(uint64_t value, char room[TEXT_ROOM])
-{
-	char *at = room + TEXT_ROOM - 1;
-
-	for (*at = '\0'; value > 9; value /= 10)
-		*--at = (char)('0' + value % 10);
-	*--at = (char)('0' + value);
-	return at;
-}
-
-/* It lies in the form, or in the room that is made for it: somewhere in `room`, or NULL for in the arena. */
-static const char *get_text(struct reading *r, char *room)
+/* It lies in the form, or in the room made for it. */
+static const char *get_text(struct reading *r)
 {
 	const unsigned how = get_choice(r);
 	const char *text = (const char *)r->at;
+	char *room;
 
 	if (how == TEXT_ABSENT)
 		return NULL;
@@ -403,15 +485,20 @@ static const char *get_text(struct reading *r, char *room)
 		r->at += strlen(text) + 1;
 		return text;
 	}
-	if (!room)
+	if (r->n_texts) {
+		room = r->texts;
+		r->texts += TEXT_ROOM;
+		r->n_texts--;
+	} else {
 		room = arena_alloc(r->arena, TEXT_ROOM);
+	}
 	if (how == TEXT_DECIMAL)
 		return print_decimal(get_varint(r), room);
 	r->at += UUID_BYTES;
 	return print_uuid(r->at - UUID_BYTES, room);
 }
 
-static void get_struct(struct reading *, const struct shape *, void *);
+static void get_fields(struct reading *, const struct field *, size_t n, void *record);
 
 static void get_list(struct reading *r, const struct field *field, void *record)
 {
@@ -429,26 +516,24 @@ static void get_list(struct reading *r, const struct field *field, void *record)
 	items = arena_alloc(r->arena, n * field->shape->size);
 	slot_set_list(field, record, (struct slot_list){ .n = n, .items = items });
 	for (size_t i = 0; i < n; i++)
-		get_struct(r, field->shape, items + i * field->shape->size);
+		get_fields(r, field->shape->fields, field->shape->n_fields, items + i * field->shape->size);
 }
 
-/* Into zeroed memory: of what is absent, only integers have to be told. */
-static void get_struct(struct reading *r, const struct shape *shape, void *record)
+/* Into zeroed memory. */
+static void get_fields(struct reading *r, const struct field *fields, size_t n_fields, void *record)
 {
-	for (size_t i = 0; i < shape->n_fields; i++) {
-		const struct field *field = &shape->fields[i];
-		void *slot = slot_of(field, record);
+	for (const struct field *field = fields, *end = fields + n_fields; field < end; field++) {
+		void *child;
 
 		switch ((enum field_type)field->type) {
 		case FIELD_STRING:
-			slot_set_pointer(field, record, get_text(r, NULL));
+			slot_set_pointer(field, record, get_text(r));
 			break;
 		case FIELD_WORD:
 			slot_set_pointer(field, record, get_word(r));
 			break;
 		case FIELD_ATOM:
-			if (slot != &r->meta->ns && slot != &r->meta->name)
-				slot_set_pointer(field, record, get_atom(r));
+			slot_set_pointer(field, record, get_atom(r));
 			break;
 		case FIELD_INTEGER:
 			slot_set_integer(field, record, get_integer(r));
@@ -461,19 +546,18 @@ static void get_struct(struct reading *r, const struct shape *shape, void *recor
 			slot_set_enum(field, record, get_choice(r));
 			break;
 		case FIELD_STRUCT:
-			get_struct(r, field->shape, slot);
+			get_fields(r, field->shape->fields, field->shape->n_fields, slot_of(field, record));
 			break;
 		case FIELD_OPTIONAL:
-			if (get_bit(r)) {
-				void *child = arena_alloc(r->arena, field->shape->size);
-
-				slot_set_pointer(field, record, child);
-				get_struct(r, field->shape, child);
-			}
+			if (!get_choice(r))
+				break;
+			child = arena_alloc(r->arena, field->shape->size);
+			slot_set_pointer(field, record, child);
+			get_fields(r, field->shape->fields, field->shape->n_fields, child);
 			break;
 		case FIELD_LIST:
 		case FIELD_STRINGS:
-			if (get_bit(r))
+			if (get_choice(r))
 				get_list(r, field, record);
 			break;
 		}
@@ -482,20 +566,26 @@ static void get_struct(struct reading *r, const struct shape *shape, void *recor
 
 static struct reading read_from(const struct compact *compact)
 {
-	return (struct reading){ .at = (const unsigned char *)compact, .bits = 1, .integer = INTEGER_FIRST, .instant = INSTANT_FIRST };
+	struct reading r = { .at = (const unsigned char *)compact, .integer = INTEGER_FIRST, .instant = INSTANT_FIRST };
+	const size_t size = get_varint(&r);
+
+	r.tail = r.at + size;
+	return r;
 }
 
-void *compact_record(const struct codec *codec, const struct compact *compact, const struct resource *resource, atom_t ns, atom_t name,
-		     struct arena *arena)
+void *compact_record(const struct codec *codec, const struct compact *compact, const struct resource *resource, atom_t ns,
+		     atom_t name, struct arena *arena)
 {
+	const struct shape *whole = resource->shape, *metadata = metadata_of(resource);
 	struct reading r = read_from(compact);
-	struct object *meta = arena_alloc(arena, resource->shape->size);
+	struct object *meta = arena_alloc(arena, whole->size + KEPT_TEXTS * TEXT_ROOM);
 
-	get_varint(&r);
-	r.meta = meta;
+	r.texts = (char *)meta + whole->size;
+	r.n_texts = KEPT_TEXTS;
 	r.atoms = codec->atoms;
 	r.arena = arena;
-	get_struct(&r, resource->shape, meta);
+	get_fields(&r, metadata->fields + KEY_ROWS, metadata->n_fields - KEY_ROWS, meta);
+	get_fields(&r, whole->fields + 1, whole->n_fields - 1, meta);
 	meta->ns = ns;
 	meta->name = name;
 	return meta;
@@ -512,10 +602,7 @@ void compact_free(struct codec *codec, const struct resource *resource, struct c
 
 size_t compact_size(const struct compact *compact)
 {
-	struct reading r = read_from(compact);
-	const size_t size = get_varint(&r);
-
-	return (size_t)(r.at - (const unsigned char *)compact) + size;
+	return (size_t)(read_from(compact).tail - (const unsigned char *)compact);
 }
 
 /* ---- without expanding: METADATA_ROWS have the uid first of what is written, then the resourceVersion ---- */
@@ -524,17 +611,19 @@ static const char *uid_of(const struct compact *compact, char room[TEXT_ROOM])
 {
 	struct reading r = read_from(compact);
 
-	get_varint(&r);
-	return get_text(&r, room);
+	r.texts = room;
+	r.n_texts = 1;
+	return get_text(&r);
 }
 
-static const char *version_of(const struct compact *compact, char room[TEXT_ROOM])
+static const char *version_of(const struct compact *compact, char room[KEPT_TEXTS * TEXT_ROOM])
 {
 	struct reading r = read_from(compact);
 
-	get_varint(&r);
-	get_text(&r, room);
-	return get_text(&r, room);
+	r.texts = room;
+	r.n_texts = KEPT_TEXTS;
+	get_text(&r);
+	return get_text(&r);
 }
 
 static bool same(const char *a, const char *b)
@@ -555,7 +644,7 @@ static size_t copy(const char *text, char *to, size_t room)
 
 bool compact_has_version(const struct compact *compact, const char *resource_version)
 {
-	char room[TEXT_ROOM];
+	char room[KEPT_TEXTS * TEXT_ROOM];
 
 	return same(version_of(compact, room), resource_version);
 }
@@ -569,7 +658,7 @@ bool compact_has_uid(const struct compact *compact, const char *uid)
 
 size_t compact_version(const struct compact *compact, char *to, size_t room)
 {
-	char text[TEXT_ROOM];
+	char text[KEPT_TEXTS * TEXT_ROOM];
 
 	return copy(version_of(compact, text), to, room);
 }

@@ -1,6 +1,6 @@
 /*
- * A record at rest: its fields as bytes, a third of the plain struct and in one allocation, driven by the same field table. Made when
- * a record is laid down to be kept, expanded into an arena when somebody looks at it. Of the key (meta.ns, meta.name) it keeps
+ * A record at rest: its fields as bytes, a third of the plain struct and in one allocation, driven by the same field table. Made
+ * when a record is laid down to be kept, expanded into an arena when somebody looks at it. Of the key (meta.ns, meta.name) it keeps
  * nothing: whoever keeps the compact form knows it.
  */
 #ifndef TOLLGATE_COMPACT_H
@@ -19,8 +19,8 @@ struct compact; /* opaque; one malloc'ed allocation */
 struct compact *compact_new(struct codec *, const struct resource *, void *record) must_check;
 /* The record again, as it was, valid as long as the arena, the compact form and the key's atoms are: texts may lie in the form
  * itself. It holds no references of its own: it must not be given to record_free(). The codec is the one that made the form. */
-void *compact_record(const struct codec *, const struct compact *, const struct resource *, atom_t ns, atom_t name, struct arena *)
-	must_check;
+void *compact_record(const struct codec *, const struct compact *, const struct resource *, atom_t ns, atom_t name,
+		     struct arena *) must_check;
 /* Releases its references and frees it. NULL is fine. */
 void compact_free(struct codec *, const struct resource *, struct compact *);
 /* Bytes of its allocation. */
@@ -29,7 +29,8 @@ size_t compact_size(const struct compact *);
 /* What is asked most, without expanding, and of any kind. An absent text is equal to none. */
 bool compact_has_version(const struct compact *, const char *resource_version);
 bool compact_has_uid(const struct compact *, const char *uid);
-/* Copies the resourceVersion or uid, NUL-terminated and whole, where it has room (which is at least 1); else, and where it is absent,
+/* Copies the resourceVersion or uid, NUL-terminated and whole, where it has room (which is at least 1); else, and where it is
+ * absent,
  * "". Its length, 0 if absent, even when it was not copied. */
 size_t compact_version(const struct compact *, char *to, size_t room);
 size_t compact_uid(const struct compact *, char *to, size_t room);

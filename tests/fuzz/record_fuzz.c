@@ -1,7 +1,7 @@
 /*
  * The codec of each kind. Input: a digit for the kind (kinds.h's order), an object, and perhaps a byte 0x1e and a second object of
- * that kind. What was decoded and encoded again decodes to the same; its compact form expands to the same; a patch of one's status, applied as the API server would,
- * makes it the other's; the patch of a finalizer adds or takes away that one and no other.
+ * that kind. What was decoded and encoded again decodes to the same; its compact form expands to the same; a patch of one's status,
+ * applied as the API server would, makes it the other's; the patch of a finalizer adds or takes away that one and no other.
  */
 #include "compact.h"
 #include "encode.h"

@@ -1,7 +1,7 @@
 /*
- * A compact record expands to exactly what it was: every golden case, and random objects of every kind made from the field tables, with
- * texts that are nearly numbers or UUIDs, and with integers and instants that no JSON brings. Held together by a comparison of its own,
- * table-driven. Every test ends with an empty table of atoms: the form held each reference once.
+ * A compact record expands to exactly what it was: every golden case, and random objects of every kind made from the field tables,
+ * with texts that are nearly numbers or UUIDs, and with integers and instants that no JSON brings. Held together by a comparison of
+ * its own, table-driven. Every test ends with an empty table of atoms: the form held each reference once.
  */
 #include <dirent.h>
 #include <setjmp.h>
@@ -197,7 +197,8 @@ static void test_golden_cases(void **state)
 		dir = opendir(folder);
 		assert_non_null(dir);
 		for (struct dirent *entry; (entry = readdir(dir));) {
-			cleanup_free char *path = memory_printf("%s/%s/input.json", folder, entry->d_name), *text = memory_alloc(1 << 20);
+			cleanup_free char *path = memory_printf("%s/%s/input.json", folder, entry->d_name),
+					  *text = memory_alloc(1 << 20);
 			FILE *file = fopen(path, "rb");
 			size_t len = file ? fread(text, 1, 1 << 20, file) : 0;
 			void *record = file ? decode(resources[kind], text, len) : NULL;
@@ -217,24 +218,80 @@ static void test_golden_cases(void **state)
 /* ---- random objects ---- */
 
 static const char *const texts[] = {
-	"0", "1", "9", "10", "123456789", "999999999999999999", "1000000000000000000", "9223372036854775807", "9223372036854775808",
-	"18446744073709551615", "18446744073709551616", "00000000000000000000000000000000000001", "00", "007", "-1", "+1", " 1", "1 ",
-	"12a", "1.5", "1e3", "x12", UUID, "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff",
-	"0F1E2D3C-4B5A-6978-8796-A5B4C3D2E1F0", "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1fA", "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f",
-	UUID "0", "0f1e2d3c4b5a69788796a5b4c3d2e1f0", "0f1e2d3-c4b5a-6978-8796-a5b4c3d2e1f0", "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1g0",
-	"0f1e2d3c-4b5a-6978-8796-", "0f1e2d3c-", "-", "00000000_0000_0000_0000_000000000000", "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f:",
-	"a", "Bound", "zażółć gęślą jaźń 日本", "a text of sixty-three bytes, the longest that a label may have..",
-	"a text of sixty-four bytes, one more than a label's value may have", "\x01\x7f",
-	"the bits of this text are of no interest, but there are more of them than would fit into the room that a UUID takes, by far",
+	"0",
+	"1",
+	"9",
+	"10",
+	"123456789",
+	"999999999999999999",
+	"1000000000000000000",
+	"9223372036854775807",
+	"9223372036854775808",
+	"18446744073709551615",
+	"18446744073709551616",
+	"00000000000000000000000000000000000001",
+	"00",
+	"007",
+	"-1",
+	"+1",
+	" 1",
+	"1 ",
+	"12a",
+	"1.5",
+	"1e3",
+	"x12",
+	UUID,
+	"00000000-0000-0000-0000-000000000000",
+	"ffffffff-ffff-ffff-ffff-ffffffffffff",
+	"0F1E2D3C-4B5A-6978-8796-A5B4C3D2E1F0",
+	"0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1fA",
+	"0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f",
+	UUID "0",
+	"0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+	"0f1e2d3-c4b5a-6978-8796-a5b4c3d2e1f0",
+	"0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1g0",
+	"0f1e2d3c-4b5a-6978-8796-",
+	"0f1e2d3c-",
+	"-",
+	"00000000_0000_0000_0000_000000000000",
+	"0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f:",
+	"a",
+	"Bound",
+	"zażółć gęślą jaźń 日本",
+	"a text of sixty-three bytes, the longest that a label may have..",
+	"a text of sixty-four bytes, one more than a label's value may have",
+	"\x01\x7f",
+	"what stands here is of no interest, but it is more than would fit into the room that a UUID takes",
 };
 
 static const char *const times[] = {
-	"2026-01-01T00:00:00Z", "2026-10-14T08:15:00Z",	     "2026-10-14T08:15:01Z", "1970-01-01T00:00:00Z", "1969-12-31T23:59:59Z",
-	"0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z", "2026-10-14T08:15:00.001Z", "2025-12-31T23:59:59.999Z",
+	"2026-01-01T00:00:00Z",	    "2026-10-14T08:15:00Z",	"2026-10-14T08:15:01Z",
+	"1970-01-01T00:00:00Z",	    "1969-12-31T23:59:59Z",	"0001-01-01T00:00:00Z",
+	"9999-12-31T23:59:59.999Z", "2026-10-14T08:15:00.001Z", "2025-12-31T23:59:59.999Z",
 };
 
-static const int64_t numbers[] = { 0, 1, -1, 2, 63, 64, -64, -65, 127, 128, 8191, 8192, 1000, -1000, 999, INT32_MAX, INT32_MIN,
-				   INT64_MAX, INT64_MIN + 1, INT64_MAX - 1, INT64_MAX / 1000 * 1000, INT64_MIN / 1000 * 1000 };
+static const int64_t numbers[] = { 0,
+				   1,
+				   -1,
+				   2,
+				   63,
+				   64,
+				   -64,
+				   -65,
+				   127,
+				   128,
+				   8191,
+				   8192,
+				   1000,
+				   -1000,
+				   999,
+				   INT32_MAX,
+				   INT32_MIN,
+				   INT64_MAX,
+				   INT64_MIN + 1,
+				   INT64_MAX - 1,
+				   INT64_MAX / 1000 * 1000,
+				   INT64_MIN / 1000 * 1000 };
 
 #define PICK(from) ((from)[draw(sizeof(from) / sizeof((from)[0]))])
 
@@ -359,17 +416,23 @@ static void test_a_settled_binding_is_small(void **state)
 {
 	(void)state;
 	static const char text[] =
-		"{\"apiVersion\":\"billing.miloapis.com/v1alpha1\",\"kind\":\"BillingAccountBinding\",\"metadata\":{\"namespace\":\"acme\","
+		"{\"apiVersion\":\"billing.miloapis.com/"
+		"v1alpha1\",\"kind\":\"BillingAccountBinding\",\"metadata\":{\"namespace\":\"acme\","
 		"\"name\":\"shop\",\"uid\":\"" UUID "\",\"resourceVersion\":\"123456789\",\"generation\":1,"
-		"\"creationTimestamp\":\"2026-10-14T08:15:00Z\"},\"spec\":{\"billingAccountRef\":{\"name\":\"main\"},\"projectRef\":{"
-		"\"name\":\"shop\"}},\"status\":{\"phase\":\"Active\",\"billingResponsibility\":{\"establishedAt\":\"2026-10-14T08:15:02Z\","
+		"\"creationTimestamp\":\"2026-10-14T08:15:00Z\"},\"spec\":{\"billingAccountRef\":{\"name\":\"main\"},"
+		"\"projectRef\":{"
+		"\"name\":\"shop\"}},\"status\":{\"phase\":\"Active\",\"billingResponsibility\":{\"establishedAt\":\"2026-10-14T08:"
+		"15:02Z\","
 		"\"currentAccount\":\"main\"},\"conditions\":[{\"type\":\"Bound\",\"status\":\"True\",\"observedGeneration\":1,"
-		"\"lastTransitionTime\":\"2026-10-14T08:15:02Z\",\"reason\":\"Bound\",\"message\":\"The project is bound.\"},{\"type\":"
-		"\"DeployAllowed\",\"status\":\"True\",\"observedGeneration\":1,\"lastTransitionTime\":\"2026-10-14T08:15:02Z\",\"reason\":"
+		"\"lastTransitionTime\":\"2026-10-14T08:15:02Z\",\"reason\":\"Bound\",\"message\":\"The project is "
+		"bound.\"},{\"type\":"
+		"\"DeployAllowed\",\"status\":\"True\",\"observedGeneration\":1,\"lastTransitionTime\":\"2026-10-14T08:15:02Z\","
+		"\"reason\":"
 		"\"AccountReady\",\"message\":\"The account is ready.\"}],\"observedGeneration\":1}}";
-	struct compact *form = compact_new(codec, &billingaccountbinding_resource, decode(&billingaccountbinding_resource, text, strlen(text)));
+	struct compact *form =
+		compact_new(codec, &billingaccountbinding_resource, decode(&billingaccountbinding_resource, text, strlen(text)));
 
-	assert_true(compact_size(form) <= 72); /* what fits into 80 bytes of the heap */
+	assert_true(compact_size(form) <= 132); /* wherever the atoms are; on one heap it is 60 */
 	compact_free(codec, &billingaccountbinding_resource, form);
 }
 
@@ -377,7 +440,8 @@ static void test_a_settled_binding_is_small(void **state)
 static void test_absent_texts_are_equal_to_none(void **state)
 {
 	(void)state;
-	static const char text[] = "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"a\",\"uid\":\"u\",\"resourceVersion\":\"1\"}}";
+	static const char text[] = "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"a\",\"uid\":\"u\","
+				   "\"resourceVersion\":\"1\"}}";
 	struct object *meta = decode(resources[KIND_NAMESPACE], text, strlen(text));
 	struct compact *form;
 	char to[4] = "abc";
