@@ -37,6 +37,7 @@ void codec_free(struct codec *codec)
 {
 	if (!codec)
 		return;
+	words_close(codec->atoms, &codec->words);
 	arena_close(&codec->scratch);
 	free(codec);
 }

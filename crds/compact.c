@@ -7,7 +7,8 @@
  * Fields come in the table's order, those of structs and lists within as if they stood there. Bits come from the end: a choice is
  * as many ones and then a zero, 0 for absent. So all that is absent, which is most, costs eight to a byte, small enums cost no
  * byte, and nobody has to know how many of either there will be. Integers and instants are told by the difference from the one
- * before, which is often none; a reference to an atom by the distance from the table of atoms, since what is on one heap is near.
+ * before, which is often none; a reference to an atom by the distance from the table of atoms, since what is on one heap is near,
+ * or by a number if it is one of the words that repeat.
  */
 #include "compact.h"
 
@@ -23,8 +24,8 @@
 enum { TEXT_ABSENT, TEXT_DECIMAL, TEXT_UUID, TEXT_PLAIN };
 /* How an integer or instant is. */
 enum { NUMBER_ABSENT, NUMBER_AS_BEFORE, NUMBER_STEP, NUMBER_FINE_STEP };
-/* How a reference to an atom is: in so many bytes. */
-enum { ATOM_ABSENT, ATOM_NEAR, ATOM_FAR, ATOM_ANYWHERE };
+/* How a reference to an atom is. */
+enum { ATOM_ABSENT, ATOM_NUMBERED, ATOM_NEAR, ATOM_FAR, ATOM_ANYWHERE };
 
 enum {
 	UUID_BYTES = 16,
@@ -147,6 +148,8 @@ struct writing {
 	unsigned bits, n_bits;	  /* those that make no byte yet, the first one lowest */
 	int64_t integer, instant; /* those before */
 	const void *atoms;
+	struct words *words;
+	unsigned lists; /* around what is written: words repeat in their items, others name other objects */
 };
 
 static void put_choice(struct writing *w, unsigned choice)
@@ -222,9 +225,13 @@ static void put_low_bytes(struct writing *w, uint64_t value, unsigned n)
 static void put_atom(struct writing *w, atom_t atom)
 {
 	const int64_t away = (int64_t)((uintptr_t)atom - (uintptr_t)w->atoms), steps = away / ATOM_STEP;
+	const unsigned number = atom && w->lists ? words_number(w->words, atom) : 0;
 
 	if (!atom) {
 		put_choice(w, ATOM_ABSENT);
+	} else if (number) {
+		put_choice(w, ATOM_NUMBERED);
+		put_low_bytes(w, number, 1);
 	} else if (away % ATOM_STEP == 0 && steps >= -NEAR_HALF && steps < NEAR_HALF) {
 		put_choice(w, ATOM_NEAR);
 		put_low_bytes(w, (uint64_t)(steps + NEAR_HALF), NEAR_BYTES);
@@ -305,11 +312,13 @@ static void put_fields(struct writing *w, const struct field *fields, size_t n_f
 			if (!list.n)
 				break;
 			put_varint(w, list.n);
+			w->lists++;
 			for (size_t n = 0; n < list.n; n++)
 				if (field->type == FIELD_STRINGS)
 					put_word(w, ((const char *const *)list.items)[n]);
 				else
 					put_fields(w, field->shape->fields, field->shape->n_fields, slot_item(field, list, n));
+			w->lists--;
 			break;
 		}
 	}
@@ -333,7 +342,12 @@ struct compact *compact_new(struct codec *codec, const struct resource *resource
 	 * none. */
 	const size_t room = 2 * pack_size(record) + UUID_BYTES;
 	unsigned char *bytes = arena_alloc(&codec->scratch, room), *end = bytes + room, *form;
-	struct writing w = { .at = bytes, .tail = end, .integer = INTEGER_FIRST, .instant = INSTANT_FIRST, .atoms = codec->atoms };
+	struct writing w = { .at = bytes,
+			     .tail = end,
+			     .integer = INTEGER_FIRST,
+			     .instant = INSTANT_FIRST,
+			     .atoms = codec->atoms,
+			     .words = &codec->words };
 	unsigned char head[HEAD_MAX];
 	size_t n_bytes, n_tail, n_head;
 
@@ -368,6 +382,7 @@ struct reading {
 	char *texts; /* room for n_texts, which came with the record's */
 	unsigned n_texts;
 	const void *atoms;
+	const struct words *words;
 	struct arena *arena;
 };
 
@@ -449,6 +464,9 @@ static atom_t get_atom(struct reading *r)
 	atom_t atom = NULL;
 
 	switch (get_choice(r)) {
+	case ATOM_NUMBERED:
+		r->at++;
+		return r->words->by_number[low];
 	case ATOM_NEAR:
 		low |= (uint64_t)at[1] << 8 | (uint64_t)at[2] << 16;
 		r->at += NEAR_BYTES;
@@ -583,6 +601,7 @@ void *compact_record(const struct codec *codec, const struct compact *compact, c
 	r.texts = (char *)meta + whole->size;
 	r.n_texts = KEPT_TEXTS;
 	r.atoms = codec->atoms;
+	r.words = &codec->words;
 	r.arena = arena;
 	get_fields(&r, metadata->fields + KEY_ROWS, metadata->n_fields - KEY_ROWS, meta);
 	get_fields(&r, whole->fields + 1, whole->n_fields - 1, meta);

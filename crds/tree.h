@@ -6,10 +6,12 @@
 #include <stdbool.h>
 
 #include "codec.h"
+#include "words.h"
 
 struct codec {
 	struct atoms *atoms;
 	struct arena scratch;
+	struct words words; /* of compact forms */
 	const char *project_label;
 };
 

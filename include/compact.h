@@ -1,7 +1,7 @@
 /*
- * A record at rest: its fields as bytes, a third of the plain struct and in one allocation, driven by the same field table. Made
- * when a record is laid down to be kept, expanded into an arena when somebody looks at it. Of the key (meta.ns, meta.name) it keeps
- * nothing: whoever keeps the compact form knows it.
+ * A record at rest: its fields as bytes, driven by the same field table, in one allocation of a quarter to a sixth of the plain
+ * struct's. Made when a record is laid down to be kept, expanded into an arena when somebody looks at it. Of the key (meta.ns,
+ * meta.name) it keeps nothing: whoever keeps the compact form knows it.
  */
 #ifndef TOLLGATE_COMPACT_H
 #define TOLLGATE_COMPACT_H
@@ -15,7 +15,8 @@
 struct compact; /* opaque; one malloc'ed allocation */
 
 /* Takes a record that the codec made: its references to atoms pass over to the compact form, those to its namespace and name are
- * released, its allocation is freed. */
+ * released, its allocation is freed. Words that many records repeat (255 at most) get numbers, and a reference of the codec's own
+ * until it is freed, which must be after its compact forms. */
 struct compact *compact_new(struct codec *, const struct resource *, void *record) must_check;
 /* The record again, as it was, valid as long as the arena, the compact form and the key's atoms are: texts may lie in the form
  * itself. It holds no references of its own: it must not be given to record_free(). The codec is the one that made the form. */
@@ -29,9 +30,8 @@ size_t compact_size(const struct compact *);
 /* What is asked most, without expanding, and of any kind. An absent text is equal to none. */
 bool compact_has_version(const struct compact *, const char *resource_version);
 bool compact_has_uid(const struct compact *, const char *uid);
-/* Copies the resourceVersion or uid, NUL-terminated and whole, where it has room (which is at least 1); else, and where it is
- * absent,
- * "". Its length, 0 if absent, even when it was not copied. */
+/* Copies the resourceVersion or uid, NUL-terminated and whole, where it has room (which is at least 1); else "", as for an absent
+ * one. Its length, 0 if absent, even when it was not copied. */
 size_t compact_version(const struct compact *, char *to, size_t room);
 size_t compact_uid(const struct compact *, char *to, size_t room);
 
