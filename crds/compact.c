@@ -324,6 +324,17 @@ static void put_fields(struct writing *w, const struct field *fields, size_t n_f
 	}
 }
 
+/*
+ * As in pack.c, allocations come in few sizes, so that a form fits into the hole that another one's older version left: a new
+ * object's grows when it gets its status. Of each the heap takes some bytes more for itself.
+ */
+enum { SIZE_STEP = 32, HEAP_OWN = 8 };
+
+static size_t allocation(size_t size)
+{
+	return (size + HEAP_OWN + SIZE_STEP - 1) / SIZE_STEP * SIZE_STEP - HEAP_OWN;
+}
+
 /* The table of the record's metadata, without the key's rows. */
 static const struct shape *metadata_of(const struct resource *resource)
 {
@@ -360,7 +371,7 @@ struct compact *compact_new(struct codec *codec, const struct resource *resource
 	w.at = head;
 	put_varint(&w, n_bytes + n_tail);
 	n_head = (size_t)(w.at - head);
-	form = memory_resize(NULL, n_head + n_bytes + n_tail);
+	form = memory_resize(NULL, allocation(n_head + n_bytes + n_tail));
 	memcpy(form, head, n_head);
 	memcpy(form + n_head, bytes, n_bytes);
 	memcpy(form + n_head + n_bytes, w.tail, n_tail);
@@ -621,7 +632,7 @@ void compact_free(struct codec *codec, const struct resource *resource, struct c
 
 size_t compact_size(const struct compact *compact)
 {
-	return (size_t)(read_from(compact).tail - (const unsigned char *)compact);
+	return allocation((size_t)(read_from(compact).tail - (const unsigned char *)compact));
 }
 
 /* ---- without expanding: METADATA_ROWS have the uid first of what is written, then the resourceVersion ---- */

@@ -426,7 +426,7 @@ static const char settled[] =
 	"\"reason\":"
 	"\"AccountReady\",\"message\":\"The account is ready.\"}],\"observedGeneration\":1}}";
 
-/* SETTLED_MAX is wherever the atoms are; on one heap it is 60 bytes, or 48 where the words have numbers. */
+/* SETTLED_MAX is wherever the atoms are; on one heap it is 60 bytes of 88, or 48 of 56 where the words have numbers. */
 static void test_a_settled_binding_is_small(void **state)
 {
 	(void)state;
