@@ -1,7 +1,7 @@
 /*
- * Owns: the records, the indexes over them, and what is needed to read our own writes (cache.h draws it).
+ * Owns: what the store holds, and what is needed to read our own writes (cache.h draws it).
  * Must not know: the queue, sockets, time, any kind by name.
- * Invariant: an entry is in the table while it has a record or something to remember about its key; its record is in exactly the
+ * Invariant: an entry is in the store while it has a record or something to remember about its key; its record is in exactly the
  * index postings that its kind's index function names.
  */
 #include "cache.h"
@@ -11,18 +11,18 @@
 #include <string.h>
 
 #include "memory.h"
+#include "store.h"
 
 enum {
 	NOTED_MAX = 8,
 	/* So many events of a key and still not the awaited one: something is not as we think, so look. */
 	DROPPED_MAX = 32,
 	VERSION_SIZE = 64,
-	TABLE_FIRST = 64,
 };
 
 enum flight { IN_STEP = 0, FLYING, AWAITING };
 
-/* What few entries need: a request about the key is under way or just was, or a provider has answered. */
+/* What is needed while a request about the key is under way, or just was. */
 struct aside {
 	enum flight flight;
 	bool doubtful;
@@ -36,45 +36,13 @@ struct aside {
 	char awaited[VERSION_SIZE];
 	unsigned n_dropped;        /* events while AWAITING */
 	char listed[VERSION_SIZE]; /* what a list named instead of `awaited`: the stream goes on after it and never brings it */
-	struct provider_result *answer;
 };
 
-struct entry {
-	void *object; /* the kind's record, or NULL when only `aside` matters */
-	atom_t ns, name;
+/* What few entries keep besides their record (store.h: HELD_BESIDE). */
+struct beside {
+	struct compact *record;
 	struct aside *aside;
-	struct entry *next; /* in its bucket */
-	uint32_t hash;
-	uint32_t mark; /* the list that last named it */
-};
-
-struct posting {
-	struct posting *next;
-	atom_t scope, value; /* borrowed from the members' records */
-	uint32_t hash;
-	uint32_t n, room;
-	uint8_t kind, index;
-	union {
-		const struct entry *one; /* n is 1 and room 0: most are */
-		const struct entry **many;
-	} members;
-};
-
-/* A chained table that grows with what is in it; `next` and `hash` are the element's own. */
-struct store {
-	struct entry **buckets;
-	size_t n, n_buckets;
-	size_t objects, bytes; /* of entries with a record */
-	uint32_t classes[CLASSES_MAX]; /* and how many are in each class of the kind's census */
-	uint32_t mark; /* of the list under way or last completed */
-	bool listing;
-};
-
-struct view {
-	struct store stores[KIND_COUNT];
-	struct posting **buckets;
-	size_t n_postings, n_buckets;
-	const struct settings *settings;
+	struct provider_result *answer;
 };
 
 struct cache {
@@ -87,250 +55,122 @@ struct cache {
 
 /* ---- entries ---- */
 
-static uint32_t mix(uint32_t a, uint32_t b)
+static struct beside *beside(const struct entry *e)
 {
-	uint32_t h = (a ^ (b * 0x9e3779b1u)) * 0x85ebca6bu;
-
-	return h ^ (h >> 15);
+	return e->held & HELD_BESIDE ? (struct beside *)(e->held - HELD_BESIDE) : NULL;
 }
 
-static uint32_t key_hash(atom_t ns, atom_t name)
+static struct beside *beside_of(struct entry *e)
 {
-	return mix(ns ? ns->hash : 0, name->hash);
+	struct beside *b = beside(e);
+
+	if (b)
+		return b;
+	b = memory_alloc(sizeof(*b));
+	b->record = entry_record(e);
+	e->held = (uintptr_t)b | HELD_BESIDE;
+	return b;
 }
 
-static struct entry *find(const struct view *view, enum kind_id kind, atom_t ns, atom_t name)
+static struct aside *aside(const struct entry *e)
 {
-	const struct store *store = &view->stores[kind];
-	uint32_t hash;
-	struct entry *e;
-
-	if (!store->n || !name)
-		return NULL;
-	hash = key_hash(ns, name);
-	for (e = store->buckets[hash & (store->n_buckets - 1)]; e; e = e->next)
-		if (e->ns == ns && e->name == name)
-			return e;
-	return NULL;
+	return e->held & HELD_BESIDE ? beside(e)->aside : NULL;
 }
 
-static void store_grow(struct store *store)
+static struct aside *aside_of(struct entry *e)
 {
-	size_t n = store->n_buckets ? store->n_buckets * 2 : TABLE_FIRST;
-	struct entry **buckets = memory_alloc(n * sizeof(struct entry *));
+	struct beside *b = beside_of(e);
 
-	for (size_t i = 0; i < store->n_buckets; i++) {
-		for (struct entry *e = store->buckets[i], *next; e; e = next) {
-			next = e->next;
-			e->next = buckets[e->hash & (n - 1)];
-			buckets[e->hash & (n - 1)] = e;
-		}
-	}
-	free(store->buckets);
-	store->buckets = buckets;
-	store->n_buckets = n;
-}
-
-static struct entry *find_or_add(struct cache *cache, struct key key)
-{
-	struct store *store = &cache->view.stores[key.kind];
-	struct entry *e = find(&cache->view, key.kind, key.ns, key.name);
-	struct entry **bucket;
-
-	if (e)
-		return e;
-	if (store->n >= store->n_buckets)
-		store_grow(store);
-	e = memory_alloc(sizeof(*e));
-	e->ns = atom_ref(key.ns);
-	e->name = atom_ref(key.name);
-	e->hash = key_hash(key.ns, key.name);
-	bucket = &store->buckets[e->hash & (store->n_buckets - 1)];
-	e->next = *bucket;
-	*bucket = e;
-	store->n++;
-	return e;
+	if (!b->aside)
+		b->aside = memory_alloc(sizeof(*b->aside));
+	return b->aside;
 }
 
 static void aside_free(struct cache *cache, struct entry *e)
 {
-	if (!e->aside)
+	struct aside *a = aside(e);
+
+	if (!a)
 		return;
-	if (e->aside->flight == AWAITING)
-		cache->awaiting--;
-	free(e->aside->answer);
-	free(e->aside);
-	e->aside = NULL;
+	cache->awaiting -= a->flight == AWAITING;
+	free(a);
+	beside(e)->aside = NULL;
+}
+
+static void beside_free(struct cache *cache, struct entry *e)
+{
+	struct beside *b = beside(e);
+
+	if (!b)
+		return;
+	aside_free(cache, e);
+	e->held = (uintptr_t)b->record;
+	free(b->answer);
+	free(b);
 }
 
 /* Drops what is no longer worth remembering: the aside, then the entry. */
-static void tidy(struct cache *cache, enum kind_id kind, struct entry *e)
+static void tidy(struct cache *cache, enum kind_id kind, uint32_t number)
 {
-	struct store *store = &cache->view.stores[kind];
-	struct entry **link;
+	struct entry *e = entry_at(&cache->view, kind, number);
+	const struct aside *a = aside(e);
 
-	if (e->aside && e->aside->flight == IN_STEP && !e->aside->doubtful && (!e->aside->answer || !e->object))
+	if (a && a->flight == IN_STEP && !a->doubtful)
 		aside_free(cache, e);
-	if (e->object || e->aside)
-		return;
-	for (link = &store->buckets[e->hash & (store->n_buckets - 1)]; *link != e; link = &(*link)->next)
-		;
-	*link = e->next;
-	store->n--;
-	atom_unref(cache->atoms, e->ns);
-	atom_unref(cache->atoms, e->name);
-	free(e);
+	if (beside(e) && !aside(e) && (!beside(e)->answer || !entry_record(e)))
+		beside_free(cache, e);
+	if (!e->held)
+		store_remove(&cache->view, cache->atoms, kind, number);
 }
 
-static struct key entry_key(enum kind_id kind, const struct entry *e)
+/* ---- records ---- */
+
+static void count(struct store *store, const struct census *census, const struct compact *record, const void *object, int one)
 {
-	return (struct key){ .kind = (uint8_t)kind, .ns = e->ns, .name = e->name };
-}
-
-/* ---- indexes ---- */
-
-static uint32_t posting_hash(enum kind_id kind, unsigned index, atom_t scope, atom_t value)
-{
-	return mix(key_hash(scope, value), (uint32_t)kind * INDEXES_MAX + index);
-}
-
-static struct posting **posting_link(const struct view *view, enum kind_id kind, unsigned index, atom_t scope, atom_t value)
-{
-	uint32_t hash = posting_hash(kind, index, scope, value);
-	struct posting **link;
-
-	for (link = &view->buckets[hash & (view->n_buckets - 1)]; *link; link = &(*link)->next)
-		if ((*link)->value == value && (*link)->scope == scope && (*link)->kind == kind && (*link)->index == index)
-			break;
-	return link;
-}
-
-static void postings_grow(struct view *view)
-{
-	size_t n = view->n_buckets ? view->n_buckets * 2 : TABLE_FIRST;
-	struct posting **buckets = memory_alloc(n * sizeof(struct posting *));
-
-	for (size_t i = 0; i < view->n_buckets; i++) {
-		for (struct posting *p = view->buckets[i], *next; p; p = next) {
-			next = p->next;
-			p->next = buckets[p->hash & (n - 1)];
-			buckets[p->hash & (n - 1)] = p;
-		}
-	}
-	free(view->buckets);
-	view->buckets = buckets;
-	view->n_buckets = n;
-}
-
-static void posting_add(struct view *view, enum kind_id kind, unsigned index, struct index_key at, const struct entry *e)
-{
-	struct posting **link, *p;
-
-	if (view->n_postings >= view->n_buckets)
-		postings_grow(view);
-	link = posting_link(view, kind, index, at.scope, at.value);
-	p = *link;
-	if (!p) {
-		p = memory_alloc(sizeof(*p));
-		*p = (struct posting){ .scope = at.scope, .value = at.value, .kind = (uint8_t)kind, .index = (uint8_t)index,
-				       .hash = posting_hash(kind, index, at.scope, at.value), .n = 1, .members.one = e };
-		*link = p;
-		view->n_postings++;
-		return;
-	}
-	if (!p->room) {
-		const struct entry **many = memory_alloc(4 * sizeof(*many));
-
-		many[0] = p->members.one;
-		p->members.many = many;
-		p->room = 4;
-	} else if (p->n == p->room) {
-		p->room *= 2;
-		p->members.many = memory_resize(p->members.many, p->room * sizeof(*p->members.many));
-	}
-	p->members.many[p->n++] = e;
-}
-
-static void posting_remove(struct view *view, enum kind_id kind, unsigned index, struct index_key at, const struct entry *e)
-{
-	struct posting **link = posting_link(view, kind, index, at.scope, at.value), *p = *link;
-	uint32_t i = 0;
-
-	assert(p);
-	if (p->room) {
-		while (p->members.many[i] != e)
-			i++;
-		p->members.many[i] = p->members.many[p->n - 1];
-	}
-	if (--p->n)
-		return;
-	*link = p->next;
-	if (p->room)
-		free(p->members.many);
-	free(p);
-	view->n_postings--;
-}
-
-static void index_keys(const struct reconciler *r, const void *object, struct index_key out[INDEXES_MAX])
-{
-	memset(out, 0, INDEXES_MAX * sizeof(*out));
-	if (object && r->index)
-		r->index(object, out);
-}
-
-static void count(struct store *store, const struct reconciler *r, const void *object, bool added)
-{
-	unsigned class = r->census ? r->census->of(object) : 0;
+	unsigned class = census ? census->of(object) : 0;
 
 	assert(class < CLASSES_MAX);
-	if (added) {
-		store->objects++;
-		store->bytes += record_size(object);
-		store->classes[class]++;
-	} else {
-		store->objects--;
-		store->bytes -= record_size(object);
-		store->classes[class]--;
-	}
+	store->objects += (size_t)one;
+	store->bytes += (size_t)one * compact_size(record);
+	store->classes[class] += (uint32_t)one;
 }
 
-/* Swaps the record in. Postings are touched only where the index key moved: most updates move none. A posting borrows its
- * atoms from records, so the new record's membership comes first. */
-static void swap(struct cache *cache, enum kind_id kind, struct entry *e, void *record)
+/* Swaps the record in. Postings are touched only where the index key moved: most updates move none. */
+static void swap(struct cache *cache, enum kind_id kind, uint32_t number, void *record)
 {
 	const struct kind *k = &kinds[kind];
 	struct store *store = &cache->view.stores[kind];
+	struct entry *e = entry_at(&cache->view, kind, number);
 	struct index_key before[INDEXES_MAX], after[INDEXES_MAX];
-	void *old = e->object;
+	struct compact *old = entry_record(e), *new = record ? compact_new(cache->codec, k->resource, record) : NULL;
+	const void *was, *is;
 
-	index_keys(k->reconciler, old, before);
-	index_keys(k->reconciler, record, after);
+	looks_end(cache->view.looks);
+	was = entry_look(&cache->view, kind, e);
+	looks_forget(cache->view.looks);
+	entry_set_record(e, new);
+	is = entry_look(&cache->view, kind, e);
+	index_keys(kind, was, before);
+	index_keys(kind, is, after);
 	for (unsigned i = 0; i < k->reconciler->n_indexes; i++) {
 		if (before[i].scope == after[i].scope && before[i].value == after[i].value)
 			continue;
-		if (after[i].value)
-			posting_add(&cache->view, kind, i, after[i], e);
 		if (before[i].value)
-			posting_remove(&cache->view, kind, i, before[i], e);
+			index_remove(&cache->view, kind, i, before[i], number);
+		if (after[i].value)
+			index_add(&cache->view, kind, i, after[i], number);
 	}
-	e->object = record;
-	if (record)
-		count(store, k->reconciler, record, true);
+	if (new)
+		count(store, k->reconciler->census, new, is, 1);
 	if (old)
-		count(store, k->reconciler, old, false);
-	cache->listener.changed(cache->listener.context, kind, old, record);
+		count(store, k->reconciler->census, old, was, -1);
+	cache->listener.changed(cache->listener.context, kind, was, is);
+	looks_end(cache->view.looks);
 	if (old)
-		record_free(cache->codec, k->resource, old);
+		compact_free(cache->codec, k->resource, old);
 }
 
 /* ---- our own writes ---- */
-
-static struct aside *aside_of(struct entry *e)
-{
-	if (!e->aside)
-		e->aside = memory_alloc(sizeof(*e->aside));
-	return e->aside;
-}
 
 /* Someone must read it at the server; the listener sees to that. */
 static void mark_doubtful(struct cache *cache, enum kind_id kind, struct entry *e)
@@ -353,9 +193,9 @@ static void note(struct aside *a, const char *version)
 }
 
 /* Does this piece of news from the watch apply? */
-static bool is_news(struct cache *cache, struct entry *e, const char *version)
+static bool is_news(struct cache *cache, const struct entry *e, const char *version)
 {
-	struct aside *a = e->aside;
+	struct aside *a = aside(e);
 
 	if (!a || a->flight == IN_STEP)
 		return true;
@@ -375,47 +215,48 @@ static bool is_news(struct cache *cache, struct entry *e, const char *version)
 	return false; /* it is what we hold */
 }
 
-static void set_object(struct cache *cache, enum kind_id kind, struct entry *e, void *record)
+static void set_object(struct cache *cache, enum kind_id kind, uint32_t number, void *record)
 {
-	const struct object *old = e->object, *new = record;
+	const struct compact *old = entry_record(entry_at(&cache->view, kind, number));
 
-	if (old && strcmp(old->uid, new->uid) != 0)
-		swap(cache, kind, e, NULL); /* another object that has the name now */
-	swap(cache, kind, e, record);
+	if (old && !compact_has_uid(old, ((const struct object *)record)->uid))
+		swap(cache, kind, number, NULL); /* another object that has the name now */
+	swap(cache, kind, number, record);
 }
 
 /* A list or an event names it. */
 static void named(const struct store *store, struct entry *e)
 {
+	struct aside *a = aside(e);
+
 	e->mark = store->mark;
-	if (store->listing && e->aside && e->aside->flight == FLYING)
-		e->aside->blurred = true; /* a list skips versions, so ours may be older than what it brings */
+	if (store->listing && a && a->flight == FLYING)
+		a->blurred = true; /* a list skips versions, so ours may be older than what it brings */
 }
 
 static bool holds(const struct entry *e, const char *version)
 {
-	const struct object *held = e->object;
-
-	return held && strcmp(held->resource_version, version) == 0;
+	return entry_record(e) && compact_has_version(entry_record(e), version);
 }
 
 /* A list or a replayed event repeats what we hold. */
-static void repeated(struct cache *cache, struct entry *e, const char *version)
+static void repeated(struct cache *cache, const struct entry *e, const char *version)
 {
 	is_news(cache, e, version);
-	if (e->aside)
-		e->aside->unseen = false;
+	if (aside(e))
+		aside(e)->unseen = false;
 }
 
 bool cache_put_known(struct cache *cache, struct key key, const char *version)
 {
-	struct entry *e = find(&cache->view, key.kind, key.ns, key.name);
+	uint32_t number = store_find(&cache->view, key.kind, key.ns, key.name);
+	struct entry *e = number ? entry_at(&cache->view, key.kind, number) : NULL;
 
 	if (!e || !holds(e, version))
 		return false;
 	named(&cache->view.stores[key.kind], e);
 	repeated(cache, e, version);
-	tidy(cache, key.kind, e);
+	tidy(cache, key.kind, number);
 	return true;
 }
 
@@ -423,7 +264,9 @@ void cache_put(struct cache *cache, enum kind_id kind, void *record)
 {
 	const struct object *new = record;
 	struct store *store = &cache->view.stores[kind];
-	struct entry *e = find_or_add(cache, (struct key){ .kind = (uint8_t)kind, .ns = new->ns, .name = new->name });
+	uint32_t number = store_find_or_add(&cache->view, (struct key){ .kind = (uint8_t)kind, .ns = new->ns, .name = new->name });
+	struct entry *e = entry_at(&cache->view, kind, number);
+	struct aside *a = aside(e);
 
 	named(store, e);
 	if (holds(e, new->resource_version)) {
@@ -432,53 +275,56 @@ void cache_put(struct cache *cache, enum kind_id kind, void *record)
 	} else if (!is_news(cache, e, new->resource_version)) {
 		/* A list may be older than our write, or newer: then the awaited event never comes. */
 		if (store->listing && strlen(new->resource_version) < VERSION_SIZE)
-			memcpy(e->aside->listed, new->resource_version, strlen(new->resource_version) + 1);
-		if (e->aside->flight == FLYING)
-			e->aside->behind &= !store->listing;
-		else if (store->listing || e->aside->n_dropped++ == DROPPED_MAX)
+			memcpy(a->listed, new->resource_version, strlen(new->resource_version) + 1);
+		if (a->flight == FLYING)
+			a->behind &= !store->listing;
+		else if (store->listing || a->n_dropped++ == DROPPED_MAX)
 			mark_doubtful(cache, kind, e);
 		record_free(cache->codec, kinds[kind].resource, record);
 	} else {
-		if (e->aside)
-			e->aside->unseen = false;
-		set_object(cache, kind, e, record);
+		if (a)
+			a->unseen = false;
+		set_object(cache, kind, number, record);
 	}
-	tidy(cache, kind, e);
+	tidy(cache, kind, number);
 }
 
-static void remove_object(struct cache *cache, enum kind_id kind, struct entry *e)
+static void remove_object(struct cache *cache, enum kind_id kind, uint32_t number)
 {
-	if (e->aside && e->aside->flight == AWAITING) {
-		e->aside->flight = IN_STEP;
+	struct entry *e = entry_at(&cache->view, kind, number);
+	struct aside *a = aside(e);
+
+	if (a && a->flight == AWAITING) {
+		a->flight = IN_STEP;
 		cache->awaiting--;
-	} else if (e->aside && e->aside->flight == FLYING) {
-		e->aside->blurred = true;
-		e->aside->behind = false;
+	} else if (a && a->flight == FLYING) {
+		a->blurred = true;
+		a->behind = false;
 	}
-	if (e->object)
-		swap(cache, kind, e, NULL);
-	tidy(cache, kind, e);
+	if (entry_record(e))
+		swap(cache, kind, number, NULL);
+	tidy(cache, kind, number);
 }
 
 void cache_delete(struct cache *cache, struct key key, const char *uid)
 {
-	struct entry *e = find(&cache->view, key.kind, key.ns, key.name);
-	const struct object *object = e ? e->object : NULL;
+	uint32_t number = store_find(&cache->view, key.kind, key.ns, key.name);
+	const struct compact *record = number ? entry_record(entry_at(&cache->view, key.kind, number)) : NULL;
 
-	if (!e)
+	if (!number)
 		return;
-	if (object && strcmp(object->uid, uid) != 0)
+	if (record && !compact_has_uid(record, uid))
 		return; /* we hold its successor already, from the answer to our own create */
-	remove_object(cache, key.kind, e);
+	remove_object(cache, key.kind, number);
 }
 
 void cache_drop(struct cache *cache, struct key key)
 {
-	struct entry *e = find(&cache->view, key.kind, key.ns, key.name);
+	uint32_t number = store_find(&cache->view, key.kind, key.ns, key.name);
 
-	if (e)
-		remove_object(cache, key.kind, e);
-	mark_doubtful(cache, key.kind, find_or_add(cache, key));
+	if (number)
+		remove_object(cache, key.kind, number);
+	mark_doubtful(cache, key.kind, entry_at(&cache->view, key.kind, store_find_or_add(&cache->view, key)));
 }
 
 void cache_list_begin(struct cache *cache, enum kind_id kind)
@@ -496,31 +342,31 @@ void cache_list_end(struct cache *cache, enum kind_id kind)
 	struct store *store = &cache->view.stores[kind];
 
 	store->listing = false;
-	for (size_t i = 0; i < store->n_buckets; i++) {
-		for (struct entry *e = store->buckets[i], *next; e; e = next) {
-			next = e->next;
-			if (e->mark == store->mark || !e->object)
-				continue;
-			if (e->aside && e->aside->flight == FLYING)
-				e->aside->blurred = true, e->aside->behind = false;
-			else if (e->aside && e->aside->flight == AWAITING)
-				mark_doubtful(cache, kind, e);
-			else
-				remove_object(cache, kind, e);
-		}
+	for (uint32_t number = 1; number < store->entries.end; number++) {
+		struct entry *e = entry_at(&cache->view, kind, number);
+		struct aside *a;
+
+		if (e->mark == store->mark || !e->name || !entry_record(e))
+			continue;
+		a = aside(e);
+		if (a && a->flight == FLYING)
+			a->blurred = true, a->behind = false;
+		else if (a && a->flight == AWAITING)
+			mark_doubtful(cache, kind, e);
+		else
+			remove_object(cache, kind, number);
 	}
 }
 
 void cache_write_begin(struct cache *cache, struct key key)
 {
-	struct entry *e = find_or_add(cache, key);
+	struct entry *e = entry_at(&cache->view, key.kind, store_find_or_add(&cache->view, key));
 	struct aside *a = aside_of(e);
-	const struct object *held = e->object;
 
 	a->held_unseen = a->unseen;
 	a->held[0] = '\0';
-	if (held && strlen(held->resource_version) < VERSION_SIZE)
-		memcpy(a->held, held->resource_version, strlen(held->resource_version) + 1);
+	if (entry_record(e))
+		compact_version(entry_record(e), a->held, VERSION_SIZE);
 	a->behind = a->flight == AWAITING;
 	cache->awaiting -= a->behind; /* the answer may name a newer version to await */
 	a->flight = FLYING;
@@ -553,9 +399,9 @@ static void land(struct cache *cache, struct aside *a)
 		await(cache, a, a->awaited);
 }
 
-static void take_answer(struct cache *cache, enum kind_id kind, struct entry *e, void *record)
+static void take_answer(struct cache *cache, enum kind_id kind, uint32_t number, void *record)
 {
-	struct aside *a = e->aside;
+	struct aside *a = aside(entry_at(&cache->view, kind, number));
 	const struct object *new = record;
 
 	cache->awaiting -= a->flight == AWAITING;
@@ -563,16 +409,16 @@ static void take_answer(struct cache *cache, enum kind_id kind, struct entry *e,
 	if (strcmp(a->listed, new->resource_version) != 0)
 		await(cache, a, new->resource_version);
 	a->listed[0] = '\0';
-	set_object(cache, kind, e, record);
+	set_object(cache, kind, number, record);
 }
 
 /* From a request's beginning to its end the entry stays, whatever the watch says meanwhile. */
-static struct entry *under_way(struct cache *cache, struct key key)
+static uint32_t under_way(const struct cache *cache, struct key key)
 {
-	struct entry *e = find(&cache->view, key.kind, key.ns, key.name);
+	uint32_t number = store_find(&cache->view, key.kind, key.ns, key.name);
 
-	assert(e && e->aside);
-	return e;
+	assert(number && aside(entry_at(&cache->view, key.kind, number)));
+	return number;
 }
 
 /* A read of this version: has the watch brought something newer than what we had, or than what the list named? */
@@ -584,7 +430,7 @@ static bool was_overtaken(const struct aside *a, const char *version)
 /* The request has been answered with that version. Is its record what we are to hold from now on? */
 static bool is_newer(struct cache *cache, struct key key, struct entry *e, const char *version, bool *changed)
 {
-	struct aside *a = e->aside;
+	struct aside *a = aside(e);
 
 	land(cache, a);
 	*changed = true;
@@ -604,139 +450,90 @@ static bool is_newer(struct cache *cache, struct key key, struct entry *e, const
 
 bool cache_write_end(struct cache *cache, struct key key, void *record)
 {
-	struct entry *e = under_way(cache, key);
+	uint32_t number = under_way(cache, key);
+	struct entry *e = entry_at(&cache->view, key.kind, number);
 	bool changed = true;
 
 	if (!record) {
-		land(cache, e->aside);
-		if (e->aside->blurred && e->object)
+		land(cache, aside(e));
+		if (aside(e)->blurred && entry_record(e))
 			mark_doubtful(cache, key.kind, e);
 	} else if (is_newer(cache, key, e, ((const struct object *)record)->resource_version, &changed)) {
-		take_answer(cache, key.kind, e, record);
+		take_answer(cache, key.kind, number, record);
 	} else {
 		record_free(cache->codec, kinds[key.kind].resource, record);
 	}
-	tidy(cache, key.kind, e);
+	tidy(cache, key.kind, number);
 	return changed;
 }
 
 bool cache_write_end_known(struct cache *cache, struct key key, const char *version, bool *changed)
 {
-	struct entry *e = under_way(cache, key);
+	uint32_t number = under_way(cache, key);
+	struct entry *e = entry_at(&cache->view, key.kind, number);
 
-	if (!was_noted(e->aside, version) && !holds(e, version))
+	if (!was_noted(aside(e), version) && !holds(e, version))
 		return false;
 	(void)is_newer(cache, key, e, version, changed);
-	tidy(cache, key.kind, e);
+	tidy(cache, key.kind, number);
 	return true;
 }
 
 void cache_write_lost(struct cache *cache, struct key key)
 {
-	struct entry *e = under_way(cache, key);
+	struct aside *a = aside(entry_at(&cache->view, key.kind, under_way(cache, key)));
 
-	land(cache, e->aside);
-	e->aside->doubtful = true; /* the caller knows, and will come back after its back-off */
+	land(cache, a);
+	a->doubtful = true; /* the caller knows, and will come back after its back-off */
 }
 
 void cache_read_missing(struct cache *cache, struct key key)
 {
-	struct entry *e = under_way(cache, key);
-	bool quiet = !e->aside->n_noted && !e->aside->blurred;
+	uint32_t number = under_way(cache, key);
+	struct entry *e = entry_at(&cache->view, key.kind, number);
+	struct aside *a = aside(e);
 
-	e->aside->flight = IN_STEP;
-	if (quiet)
-		remove_object(cache, key.kind, e);
-	else if (e->aside->blurred)
+	a->flight = IN_STEP;
+	if (!a->n_noted && !a->blurred)
+		remove_object(cache, key.kind, number);
+	else if (a->blurred)
 		mark_doubtful(cache, key.kind, e);
 	else /* it came back while we asked, and the watch told us */
-		tidy(cache, key.kind, e);
+		tidy(cache, key.kind, number);
 }
 
 bool cache_is_doubtful(const struct cache *cache, struct key key)
 {
-	const struct entry *e = find(&cache->view, key.kind, key.ns, key.name);
+	const struct entry *e = store_entry(&cache->view, key.kind, key.ns, key.name);
 
-	return e && e->aside && e->aside->doubtful;
+	return e && aside(e) && aside(e)->doubtful;
 }
 
 bool view_unsettled(const struct view *view, enum kind_id kind, atom_t ns, atom_t name)
 {
-	const struct entry *e = find(view, kind, ns, name);
+	const struct entry *e = store_entry(view, kind, ns, name);
 
-	return e && e->aside && (e->aside->flight == FLYING || e->aside->doubtful);
+	return e && aside(e) && (aside(e)->flight == FLYING || aside(e)->doubtful);
 }
 
 void cache_provider_answered(struct cache *cache, struct key key, const struct provider_result *result)
 {
-	struct entry *e = find(&cache->view, key.kind, key.ns, key.name);
-	struct aside *a;
+	struct entry *e = store_entry(&cache->view, key.kind, key.ns, key.name);
+	struct beside *b;
 
-	if (!e || !e->object)
+	if (!e || !entry_record(e))
 		return;
-	a = aside_of(e);
-	if (!a->answer)
-		a->answer = memory_alloc(sizeof(*a->answer));
-	*a->answer = *result;
-}
-
-/* ---- reading ---- */
-
-const void *view_get(const struct view *view, enum kind_id kind, atom_t ns, atom_t name)
-{
-	const struct entry *e = find(view, kind, ns, name);
-
-	return e ? e->object : NULL;
-}
-
-struct postings view_find(const struct view *view, enum kind_id kind, unsigned index, atom_t scope, atom_t value)
-{
-	const struct posting *p = value && view->n_postings ? *posting_link(view, kind, index, scope, value) : NULL;
-
-	if (!p)
-		return (struct postings){ 0 };
-	return (struct postings){ .items = p->room ? p->members.many : &p->members.one, .n = p->n };
-}
-
-const void *entry_object(const struct entry *e)
-{
-	return e->object;
-}
-
-void view_each(const struct view *view, enum kind_id kind, void (*visit)(void *context, const void *object), void *context)
-{
-	const struct store *store = &view->stores[kind];
-
-	for (size_t i = 0; i < store->n_buckets; i++)
-		for (const struct entry *e = store->buckets[i]; e; e = e->next)
-			if (e->object)
-				visit(context, e->object);
-}
-
-const struct settings *view_settings(const struct view *view)
-{
-	return view->settings;
+	b = beside_of(e);
+	if (!b->answer)
+		b->answer = memory_alloc(sizeof(*b->answer));
+	*b->answer = *result;
 }
 
 const struct provider_result *view_provider_result(const struct view *view, struct key method)
 {
-	const struct entry *e = find(view, method.kind, method.ns, method.name);
+	const struct entry *e = store_entry(view, method.kind, method.ns, method.name);
 
-	return e && e->aside ? e->aside->answer : NULL;
-}
-
-/* Tables only grow, to twice their size: what was in a bucket not visited yet moves to one that is not visited yet either. */
-bool cache_walk(const struct cache *cache, enum kind_id kind, size_t *at, size_t n, void (*visit)(void *context, const void *object), void *context)
-{
-	const struct store *store = &cache->view.stores[kind];
-
-	for (size_t visited = 0; visited < n && *at < store->n_buckets; ++*at)
-		for (const struct entry *e = store->buckets[*at]; e; e = e->next)
-			if (e->object) {
-				visit(context, e->object);
-				visited++;
-			}
-	return *at < store->n_buckets;
+	return e && beside(e) ? beside(e)->answer : NULL;
 }
 
 /* ---- the whole ---- */
@@ -748,46 +545,40 @@ struct cache *cache_new(struct atoms *atoms, struct codec *codec, const struct s
 	cache->atoms = atoms;
 	cache->codec = codec;
 	cache->listener = listener;
+	cache->view.codec = codec;
 	cache->view.settings = settings;
-	postings_grow(&cache->view);
+	store_init(&cache->view);
 	return cache;
+}
+
+static void entry_close(struct cache *cache, enum kind_id kind, struct entry *e)
+{
+	beside_free(cache, e);
+	compact_free(cache->codec, kinds[kind].resource, entry_record(e));
+	atom_unref(cache->atoms, e->ns);
+	atom_unref(cache->atoms, e->name);
 }
 
 void cache_free(struct cache *cache)
 {
 	if (!cache)
 		return;
-	for (unsigned kind = 0; kind < KIND_COUNT; kind++) {
-		struct store *store = &cache->view.stores[kind];
-
-		for (size_t i = 0; i < store->n_buckets; i++) {
-			for (struct entry *e = store->buckets[i], *next; e; e = next) {
-				next = e->next;
-				if (e->object)
-					record_free(cache->codec, kinds[kind].resource, e->object);
-				aside_free(cache, e);
-				atom_unref(cache->atoms, e->ns);
-				atom_unref(cache->atoms, e->name);
-				free(e);
-			}
-		}
-		free(store->buckets);
-	}
-	for (size_t i = 0; i < cache->view.n_buckets; i++) {
-		for (struct posting *p = cache->view.buckets[i], *next; p; p = next) {
-			next = p->next;
-			if (p->room)
-				free(p->members.many);
-			free(p);
-		}
-	}
-	free(cache->view.buckets);
+	for (unsigned kind = 0; kind < KIND_COUNT; kind++)
+		for (uint32_t number = 1; number < cache->view.stores[kind].entries.end; number++)
+			if (entry_at(&cache->view, kind, number)->name)
+				entry_close(cache, kind, entry_at(&cache->view, kind, number));
+	store_close(&cache->view);
 	free(cache);
 }
 
 const struct view *cache_view(const struct cache *cache)
 {
 	return &cache->view;
+}
+
+void cache_end_looks(struct cache *cache)
+{
+	looks_end(cache->view.looks);
 }
 
 void cache_stats(const struct cache *cache, struct cache_stats *out)

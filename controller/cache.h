@@ -42,6 +42,11 @@ void cache_free(struct cache *);
 const struct view *cache_view(const struct cache *);
 void cache_stats(const struct cache *, struct cache_stats *);
 
+/* Records are kept in a compact form (compact.h), and expanded for whoever looks at them. What was looked at lasts until the next record
+ * comes in, changes or goes; or until this is called: at the beginning of each decision, review or the like, since a thousand of them may
+ * go by without any change. */
+void cache_end_looks(struct cache *);
+
 /* A record from a list or a watch's ADDED or MODIFIED; taken. Another UID under the same key is a delete and an add. */
 void cache_put(struct cache *, enum kind_id, void *record);
 /* Does as cache_put if the object is held at that very version: of a record nothing would be taken, so nobody need read one. False: it
@@ -71,9 +76,5 @@ bool cache_is_doubtful(const struct cache *, struct key);
 
 /* Keeps a copy for view_provider_result until the object goes. The texts in it must be static. */
 void cache_provider_answered(struct cache *, struct key, const struct provider_result *);
-
-/* A walk over a kind's objects in parts, between which the cache may change: from *at, 0 at first, over some `n` of them. Whatever is
- * there from the first part to the last is visited, what comes or goes meanwhile may be. False: that was the last part. */
-bool cache_walk(const struct cache *, enum kind_id, size_t *at, size_t n, void (*visit)(void *context, const void *object), void *context);
 
 #endif

@@ -139,6 +139,7 @@ static struct outcome decide(struct dispatch *d, struct key key)
 	struct outcome outcome;
 
 	arena_reset(&d->arena);
+	cache_end_looks(d->cache);
 	d->stats.reconciles[key.kind]++;
 	outcome = r->run(cache_view(d->cache), key, now, &d->arena);
 	if (ask_providers(d, key, &outcome))
@@ -153,8 +154,10 @@ static struct outcome decide(struct dispatch *d, struct key key)
 static void tell_the_time(struct dispatch *d, struct key key)
 {
 	const struct view *view = cache_view(d->cache);
-	const void *object = view_get(view, key.kind, key.ns, key.name);
+	const void *object;
 
+	cache_end_looks(d->cache);
+	object = view_get(view, key.kind, key.ns, key.name);
 	if (object)
 		kinds_wake_dependents(view, (enum kind_id)key.kind, NULL, object, &(struct key_sink){ .context = d, .add = wake_now });
 }
@@ -240,9 +243,11 @@ static void note_outage(struct dispatch *d, int64_t now)
 static void tell_watchers(struct dispatch *d, struct key key, const struct error *err)
 {
 	const struct view *view = cache_view(d->cache);
-	const void *object = view_get(view, key.kind, key.ns, key.name);
 	const struct key_sink sink = { .context = d, .add = err ? wake_unless_failed : wake_now };
+	const void *object;
 
+	cache_end_looks(d->cache);
+	object = view_get(view, key.kind, key.ns, key.name);
 	if (object)
 		kinds_settled(view, (enum kind_id)key.kind, object, &sink);
 }

@@ -31,16 +31,11 @@ static void enqueue(void *context, struct key key)
 	queue_add(m->queue, key, PRIORITY_HIGH, mono(m));
 }
 
-static bool is_known(const struct manager *m, struct key key)
-{
-	return view_get(cache_view(m->cache), key.kind, key.ns, key.name);
-}
-
 static void enqueue_later(void *context, struct key key)
 {
 	struct manager *m = context;
 
-	if (key.kind + 1u < m->sweep.left && is_known(m, key))
+	if (key.kind + 1u < m->sweep.left && view_has(cache_view(m->cache), key))
 		return; /* the sweep comes to it */
 	queue_add(m->queue, key, PRIORITY_LOW, mono(m));
 }
@@ -67,7 +62,7 @@ static void enqueue_missing(void *context, struct key key)
 {
 	struct manager *m = context;
 
-	if (!is_known(m, key))
+	if (!view_has(cache_view(m->cache), key))
 		queue_add(m->queue, key, PRIORITY_LOW, mono(m));
 }
 
@@ -95,7 +90,7 @@ static bool sweep_is_due(const struct manager *m)
 
 static void sweep_on(struct manager *m)
 {
-	if (!cache_walk(m->cache, (enum kind_id)(m->sweep.left - 1), &m->sweep.at, 1 + m->config.sweep_ahead / SWEEP_STEPS, sweep_object, m))
+	if (!view_walk(cache_view(m->cache), (enum kind_id)(m->sweep.left - 1), &m->sweep.at, 1 + m->config.sweep_ahead / SWEEP_STEPS, sweep_object, m))
 		m->sweep = (struct sweep){ .left = m->sweep.left - 1 };
 }
 

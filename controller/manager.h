@@ -31,10 +31,10 @@ enum { SWEEP_AHEAD = 1024 }; /* enough that the writer never waits for it */
 enum server_state { SERVER_FINE = 0, SERVER_SILENT, SERVER_TROUBLED /* 429, 5xx */, SERVER_UNAUTHORIZED };
 enum kind_state { KIND_UNHEARD = 0, KIND_FINE, KIND_MISSING /* no CRD */, KIND_REFUSED, KIND_FAILING };
 
-/* Everything is being decided anew: kind after kind from the last to the first, and of a kind from `at` on (cache_walk). */
+/* Everything is being decided anew: kind after kind from the last to the first, and of a kind from `at` on (view_walk). */
 struct sweep {
 	unsigned left; /* kinds, with the one under way; 0: there is no sweep */
-	size_t at;
+	uint32_t at;
 };
 
 struct manager {

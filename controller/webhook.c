@@ -148,7 +148,9 @@ static bool looked_up(const struct inquiry *q, struct key key)
 /* Defaults are asked for before the schema is: a name that no object can have need not be looked for (RFC 1123 subdomain). */
 static bool is_possible(atom_t name)
 {
-	return !name || (name->len > 0 && name->len <= NAME_BYTES_MAX && strspn(name->text, "abcdefghijklmnopqrstuvwxyz0123456789-.") == name->len &&
+	size_t len = name ? strlen(name->text) : 0;
+
+	return !name || (len > 0 && len <= NAME_BYTES_MAX && strspn(name->text, "abcdefghijklmnopqrstuvwxyz0123456789-.") == len &&
 			 name->text[0] != '.');
 }
 
@@ -306,6 +308,7 @@ static bool proceed(struct inquiry *q, struct server_reply *reply)
 		start_looking(q, said.basis);
 	free(said.patch);
 	arena_reset(&q->webhook->arena);
+	cache_end_looks(q->webhook->config.cache);
 	return final;
 }
 

@@ -68,7 +68,7 @@ static void job_free(struct job *job)
 
 static bool spells(struct frame_word word, atom_t atom)
 {
-	return atom ? word.len == atom->len && memcmp(word.at, atom->text, atom->len) == 0 : !word.at;
+	return atom ? word.len == strlen(atom->text) && memcmp(word.at, atom->text, word.len) == 0 : !word.at;
 }
 
 /* Where a finalizer is removed it must be told besides whether the object has gone with it. */

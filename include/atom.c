@@ -59,7 +59,7 @@ static size_t place_of(const struct atoms *atoms, uint32_t hash, const char *tex
 	size_t place = hash & (atoms->n_places - 1);
 
 	for (const struct atom *atom; (atom = atoms->places[place]); place = (place + 1) & (atoms->n_places - 1))
-		if (atom->hash == hash && atom->len == len && memcmp(atom->text, text, len) == 0)
+		if (atom->hash == hash && strlen(atom->text) == len && memcmp(atom->text, text, len) == 0)
 			break;
 	return place;
 }
@@ -118,7 +118,7 @@ atom_t atom_intern(struct atoms *atoms, const char *text, size_t len)
 
 	if (atom)
 		return atom_ref(atom);
-	assert(len < UINT32_MAX && !memchr(text, '\0', len));
+	assert(!memchr(text, '\0', len));
 	if ((atoms->count + 1) * 4 > atoms->n_places * 3) {
 		resize(atoms, atoms->n_places * 2);
 		place = place_of(atoms, hash, text, len);
@@ -126,7 +126,6 @@ atom_t atom_intern(struct atoms *atoms, const char *text, size_t len)
 	atom = memory_alloc(atom_bytes(len));
 	atom->refs = 1;
 	atom->hash = hash;
-	atom->len = (uint32_t)len;
 	memcpy(atom->text, text, len);
 	atoms->places[place] = atom;
 	atoms->count++;
@@ -172,18 +171,19 @@ static void vacate(struct atoms *atoms, size_t hole)
 
 void atom_unref(struct atoms *atoms, atom_t atom)
 {
-	size_t place;
+	size_t place, len;
 
 	if (!atom)
 		return;
 	assert(atom->refs > 0);
 	if (--writable(atom)->refs > 0)
 		return;
-	place = place_of(atoms, atom->hash, atom->text, atom->len);
+	len = strlen(atom->text);
+	place = place_of(atoms, atom->hash, atom->text, len);
 	assert(atoms->places[place] == atom);
 	vacate(atoms, place);
 	atoms->count--;
-	atoms->text_bytes -= atom_bytes(atom->len);
+	atoms->text_bytes -= atom_bytes(len);
 	free(writable(atom));
 	/* A cluster that shrank gives its table back, with room left so that it does not swing. */
 	if (atoms->n_places > PLACES_FIRST && atoms->count * 8 < atoms->n_places)

@@ -12,8 +12,7 @@
 struct atom {
 	uint32_t refs; /* the table's business */
 	uint32_t hash; /* stable for the life of the process, not across processes */
-	uint32_t len;  /* bytes, without the NUL */
-	char text[];   /* NUL-terminated; never holds a NUL inside */
+	char text[];   /* NUL-terminated; never holds a NUL inside. With a head of 8 bytes, texts of 15 fill malloc's least piece */
 };
 typedef const struct atom *atom_t;
 

@@ -370,8 +370,8 @@ static size_t count_unsettled(const struct view *view, const struct billingaccou
 	size_t n = 0;
 
 	for (size_t i = 0; i < bindings.n; i++) {
-		const struct object *binding = entry_object(bindings.items[i]);
-		n += view_unsettled(view, KIND_BINDING, binding->ns, binding->name);
+		const struct key key = postings_key(&bindings, i);
+		n += view_unsettled(view, KIND_BINDING, key.ns, key.name);
 	}
 	return n;
 }
@@ -386,7 +386,7 @@ struct billingaccount_inputs billingaccount_gather(const struct view *view, stru
 	struct postings invoices = view_find(view, KIND_INVOICE, INVOICE_BY_ACCOUNT, key.ns, key.name);
 	const struct invoice **list = arena_array(arena, const struct invoice *, invoices.n);
 	for (size_t i = 0; i < invoices.n; i++)
-		list[i] = entry_object(invoices.items[i]);
+		list[i] = postings_object(&invoices, i);
 	in.invoices = list;
 	in.n_invoices = invoices.n;
 	in.n_active = view_find(view, KIND_BINDING, BINDING_ACTIVE_BY_ACCOUNT, key.ns, key.name).n;
@@ -421,7 +421,7 @@ static struct refusal still_paying(const struct admission *in, struct arena *are
 	struct postings active = view_find(in->view, KIND_BINDING, BINDING_ACTIVE_BY_ACCOUNT, account->meta.ns, account->meta.name);
 
 	for (size_t i = 0; i < active.n; i++) {
-		const struct billingaccountbinding *binding = admission_now(in, KIND_BINDING, entry_object(active.items[i]));
+		const struct billingaccountbinding *binding = admission_now(in, KIND_BINDING, postings_object(&active, i));
 		if (!binding || binding->status.phase != BINDING_ACTIVE || binding->spec.account != account->meta.name)
 			continue;
 		return refused_by(KIND_BINDING, binding->meta.ns, binding->meta.name,

@@ -232,7 +232,7 @@ static struct refusal already_bound(const struct admission *in, const struct bil
 	struct postings found = view_find(in->view, KIND_BINDING, BINDING_BY_PROJECT, NULL, self->spec.project);
 
 	for (size_t i = 0; i < found.n; i++) {
-		const struct billingaccountbinding *other = admission_now(in, KIND_BINDING, entry_object(found.items[i]));
+		const struct billingaccountbinding *other = admission_now(in, KIND_BINDING, postings_object(&found, i));
 		bool near = other && other->meta.ns == self->meta.ns;
 		if (!other || other->status.phase != BINDING_ACTIVE || other->spec.project != self->spec.project)
 			continue;
@@ -300,7 +300,7 @@ static void sibling_settled(const struct view *view, const void *object, const s
 	struct postings siblings = view_find(view, KIND_BINDING, BINDING_BY_PROJECT, NULL, settled->spec.project);
 
 	for (size_t i = 0; i < siblings.n; i++) {
-		const struct billingaccountbinding *other = entry_object(siblings.items[i]);
+		const struct billingaccountbinding *other = postings_object(&siblings, i);
 		if (other != settled && other->status.phase == BINDING_PHASE_ABSENT)
 			key_sink_add(sink, KIND_BINDING, other->meta.ns, other->meta.name);
 	}

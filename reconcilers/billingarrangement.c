@@ -242,7 +242,7 @@ static struct refusal overlap_refusal(const struct admission *in, const struct b
 	const struct billingaccount *account = admission_get(in, KIND_BILLINGACCOUNT, self->meta.ns, self->spec.account);
 
 	for (size_t i = 0; i < found.n; i++) {
-		const struct billingarrangement *other = admission_now(in, KIND_BILLINGARRANGEMENT, entry_object(found.items[i]));
+		const struct billingarrangement *other = admission_now(in, KIND_BILLINGARRANGEMENT, postings_object(&found, i));
 		if (other && other->meta.name != self->meta.name && account && overlaps(self, other, account, in->now))
 			return refused_by(KIND_BILLINGARRANGEMENT, other->meta.ns, other->meta.name,
 					  arena_printf(arena, "spec.startsAt, spec.endsAt: overlaps arrangement \"%s\" (%s)", other->meta.name->text,

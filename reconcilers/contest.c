@@ -214,7 +214,7 @@ static void gather_organizations(struct contest *contest, const struct view *vie
 	size_t n = 0;
 
 	for (size_t i = 0; i < namespaces.n; i++) {
-		const struct namespace *namespace = entry_object(namespaces.items[i]);
+		const struct namespace *namespace = postings_object(&namespaces, i);
 		if (!namespace->organization)
 			continue;
 		size_t at = n++; /* a project has one namespace, or few */
@@ -235,7 +235,7 @@ struct contest contest_gather(const struct view *view, atom_t project, struct ar
 	struct postings bindings = view_find(view, KIND_BINDING, BINDING_BY_PROJECT, NULL, project);
 	struct claim *claims = arena_array(arena, struct claim, bindings.n);
 	for (size_t i = 0; i < bindings.n; i++) {
-		const struct billingaccountbinding *binding = entry_object(bindings.items[i]);
+		const struct billingaccountbinding *binding = postings_object(&bindings, i);
 		const struct namespace *namespace = view_get(view, KIND_NAMESPACE, NULL, binding->meta.ns);
 		atom_t account = binding->spec.account;
 		claims[i] = (struct claim){

@@ -76,7 +76,7 @@ struct payment_means payment_gather(const struct view *view, const struct billin
 		view_find(view, KIND_BILLINGARRANGEMENT, ARRANGEMENT_BY_ACCOUNT, account->meta.ns, account->meta.name);
 	const struct billingarrangement **arrangements = arena_array(arena, const struct billingarrangement *, found.n);
 	for (size_t i = 0; i < found.n; i++)
-		arrangements[i] = entry_object(found.items[i]);
+		arrangements[i] = postings_object(&found, i);
 	means.arrangements = arrangements;
 	means.n_arrangements = found.n;
 	return means;

@@ -266,7 +266,7 @@ static struct refusal still_default(const struct admission *in, struct arena *ar
 	struct postings found = view_find(in->view, KIND_BILLINGACCOUNT, ACCOUNT_BY_DEFAULT_METHOD, method->ns, method->name);
 
 	for (size_t i = 0; i < found.n; i++) {
-		const struct billingaccount *account = admission_now(in, KIND_BILLINGACCOUNT, entry_object(found.items[i]));
+		const struct billingaccount *account = admission_now(in, KIND_BILLINGACCOUNT, postings_object(&found, i));
 		if (!account || account->meta.deleted || account->spec.default_payment_method != method->name)
 			continue;
 		return refused_by(KIND_BILLINGACCOUNT, account->meta.ns, account->meta.name,

@@ -21,7 +21,8 @@ bool class_is_default(const struct paymentmethodclass *class)
 }
 
 struct pick {
-	const struct paymentmethodclass *best;
+	atom_t best; /* its name: a walk shows one object at a time */
+	instant_t created;
 	atom_t but; /* not this one */
 };
 
@@ -32,9 +33,11 @@ static void pick_default(void *context, const void *object)
 
 	if (!class_is_default(class) || class->meta.name == pick->but)
 		return;
-	if (!pick->best || class->meta.created < pick->best->meta.created ||
-	    (class->meta.created == pick->best->meta.created && strcmp(class->meta.name->text, pick->best->meta.name->text) < 0))
-		pick->best = class;
+	if (pick->best && (class->meta.created > pick->created ||
+			   (class->meta.created == pick->created && strcmp(class->meta.name->text, pick->best->text) > 0)))
+		return;
+	pick->best = class->meta.name;
+	pick->created = class->meta.created;
 }
 
 const struct paymentmethodclass *class_default(const struct view *view)
@@ -42,7 +45,7 @@ const struct paymentmethodclass *class_default(const struct view *view)
 	struct pick pick = { 0 };
 
 	view_each(view, KIND_PAYMENTMETHODCLASS, pick_default, &pick);
-	return pick.best;
+	return pick.best ? view_get(view, KIND_PAYMENTMETHODCLASS, NULL, pick.best) : NULL;
 }
 
 const struct paymentmethodclass *class_default_now(const struct admission *in, atom_t but)
@@ -50,7 +53,7 @@ const struct paymentmethodclass *class_default_now(const struct admission *in, a
 	struct pick pick = { .but = but };
 
 	admission_each(in, KIND_PAYMENTMETHODCLASS, pick_default, &pick);
-	return pick.best;
+	return pick.best ? admission_get(in, KIND_PAYMENTMETHODCLASS, NULL, pick.best) : NULL;
 }
 
 struct paymentmethodclass_inputs paymentmethodclass_gather(const struct view *view, struct key key, instant_t now,

@@ -22,8 +22,8 @@ void wake_found(const struct view *view, const struct key_sink *sink, enum kind_
 	struct postings found = view_find(view, kind, index, scope, value);
 
 	for (size_t i = 0; i < found.n; i++) {
-		const struct object *object = entry_object(found.items[i]);
-		key_sink_add(sink, kind, object->ns, object->name);
+		const struct key key = postings_key(&found, i);
+		key_sink_add(sink, kind, key.ns, key.name);
 	}
 }
 
@@ -33,9 +33,9 @@ void wake_gates(const struct view *view, const struct key_sink *sink, atom_t pro
 		return;
 	struct postings namespaces = view_find(view, KIND_NAMESPACE, NAMESPACE_BY_PROJECT, NULL, project);
 	for (size_t i = 0; i < namespaces.n; i++) {
-		const struct namespace *namespace = entry_object(namespaces.items[i]);
-		key_sink_add(sink, KIND_NAMESPACE, NULL, namespace->meta.name);
-		key_sink_add(sink, KIND_PROJECTBILLING, namespace->meta.name, project);
+		atom_t name = postings_key(&namespaces, i).name;
+		key_sink_add(sink, KIND_NAMESPACE, NULL, name);
+		key_sink_add(sink, KIND_PROJECTBILLING, name, project);
 	}
 }
 
@@ -45,26 +45,33 @@ void wake_bindings(const struct view *view, const struct key_sink *sink, atom_t 
 		return;
 	struct postings bindings = view_find(view, KIND_BINDING, BINDING_BY_PROJECT, NULL, project);
 	for (size_t i = 0; i < bindings.n; i++) {
-		const struct billingaccountbinding *binding = entry_object(bindings.items[i]);
+		const struct billingaccountbinding *binding = postings_object(&bindings, i);
 		if (binding->status.phase != BINDING_SUPERSEDED)
 			key_sink_add(sink, KIND_BINDING, binding->meta.ns, binding->meta.name);
 	}
 }
 
-static void wake_project_with(const struct view *view, const struct key_sink *sink, const struct billingaccountbinding *binding)
+struct projects {
+	const struct view *view;
+	const struct key_sink *sink;
+};
+
+static void wake_project(void *context, const void *object)
 {
+	const struct projects *of = context;
+	const struct billingaccountbinding *binding = object;
+
 	if (binding->status.phase == BINDING_SUPERSEDED)
 		return;
-	wake_bindings(view, sink, binding->spec.project);
-	wake_gates(view, sink, binding->spec.project);
+	wake_bindings(of->view, of->sink, binding->spec.project);
+	wake_gates(of->view, of->sink, binding->spec.project);
 }
 
 void wake_account_projects(const struct view *view, const struct key_sink *sink, atom_t ns, atom_t account)
 {
 	struct postings bindings = view_find(view, KIND_BINDING, BINDING_BY_ACCOUNT, ns, account);
 
-	for (size_t i = 0; i < bindings.n; i++)
-		wake_project_with(view, sink, entry_object(bindings.items[i]));
+	postings_each(&bindings, wake_project, &(struct projects){ .view = view, .sink = sink });
 }
 
 void wake_on_account(const struct view *view, const void *before, const void *after, const struct key_sink *sink)
@@ -83,8 +90,8 @@ void wake_on_method(const struct view *view, const void *before, const void *aft
 		return;
 	struct postings accounts = view_find(view, KIND_BILLINGACCOUNT, ACCOUNT_BY_DEFAULT_METHOD, any->ns, any->name);
 	for (size_t i = 0; i < accounts.n; i++) {
-		const struct billingaccount *account = entry_object(accounts.items[i]);
-		wake_account_projects(view, sink, account->meta.ns, account->meta.name);
+		const struct key account = postings_key(&accounts, i);
+		wake_account_projects(view, sink, account.ns, account.name);
 	}
 }
 
@@ -104,8 +111,7 @@ static void wake_residents(const struct view *view, const struct key_sink *sink,
 {
 	struct postings bindings = view_find(view, KIND_BINDING, BINDING_BY_NAMESPACE, NULL, ns);
 
-	for (size_t i = 0; i < bindings.n; i++)
-		wake_project_with(view, sink, entry_object(bindings.items[i]));
+	postings_each(&bindings, wake_project, &(struct projects){ .view = view, .sink = sink });
 }
 
 static void wake_project_of(const struct view *view, const struct key_sink *sink, const struct namespace *namespace)

@@ -88,6 +88,7 @@ static void count_deciding(struct cluster *c, enum kind_id kind, const char *amo
 	for (int i = 0; i < ROUNDS; i++) {
 		kinds[kind].reconciler->run(cache_view(c->cache), key, c->now, &c->arena);
 		arena_reset(&c->arena);
+		cache_end_looks(c->cache);
 	}
 	snprintf(what, sizeof(what), "decide %s%s", kinds[kind].resource->kind, among);
 	end(what);

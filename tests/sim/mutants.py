@@ -31,7 +31,7 @@ MUTANTS = [
     ("winner does not wait for the loser", "reconcilers/billingaccountbinding.c",
      " && !others_settled(&in->contest, winner))", " && !winner)"),
     ("UID forgotten on recreation: the successor goes with the old one", "controller/cache.c",
-     "	if (object && strcmp(object->uid, uid) != 0)\n		return;", "	if (object && !uid)\n		return;"),
+     "	if (record && !compact_has_uid(record, uid))\n		return;", "	if (record && !uid)\n		return;"),
     ("transition time moves with every write", "reconcilers/condition.c", 
      "steady ? before->last_transition : instant_second(now);", "steady && !now ? before->last_transition : instant_second(now);"),
     ("own write not awaited: decides on a stale cache", "controller/cache.c",
@@ -42,7 +42,7 @@ MUTANTS = [
     ("versions seen while writing not noted", "controller/cache.c",
      "		memcpy(a->noted[a->n_noted++], version, strlen(version) + 1);", "		(void)version;"),
     ("list does not delete what it does not name", "controller/cache.c",
-     "				remove_object(cache, kind, e);\n		}\n	}\n}", "				(void)kind;\n		}\n	}\n}"),
+     "		else\n			remove_object(cache, kind, number);\n	}\n}", "	}\n}"),
     ("key added while processing is lost", "controller/queue.c", "		item->dirty = true;\n", "		item->dirty = false;\n"),
     ("back-off not cleared on success", "controller/queue.c", "	item->failures = 0;\n", "	item->failures += 0;\n"),
     ("a retry is forgotten", "controller/queue.c",
@@ -94,7 +94,7 @@ MUTANTS = [
     ("stream does not move on past known news", "controller/informer.c",
      "	step(inf, &(struct watch_event){ .type = WATCH_EVENT, .resource_version = version });\n	return true;", "	return true;"),
     ("a record is not freed", "controller/cache.c",
-     "	if (old)\n		record_free(cache->codec, k->resource, old);", "	if (old && record)\n		record_free(cache->codec, k->resource, old);"),
+     "	if (old)\n		compact_free(cache->codec, k->resource, old);", "	if (old && new)\n		compact_free(cache->codec, k->resource, old);"),
 ]
 
 

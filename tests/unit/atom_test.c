@@ -19,7 +19,6 @@ static void same_string_is_same_pointer(void **state)
 	(void)state;
 	assert_ptr_equal(a, b);
 	assert_string_equal(a->text, "billing");
-	assert_int_equal(a->len, 7);
 	assert_int_equal(atoms_count(atoms), 1);
 	assert_ptr_equal(atom_from_text(a->text), a);
 	atom_unref(atoms, a);
@@ -65,7 +64,7 @@ static void bytes_return_to_what_they_were(void **state)
 	atom_t atom = atom_of(atoms, "a name that takes some room");
 
 	(void)state;
-	assert_true(atoms_bytes(atoms) > before + atom->len);
+	assert_true(atoms_bytes(atoms) > before + strlen(atom->text));
 	atom_unref(atoms, atom);
 	assert_int_equal(atoms_bytes(atoms), before);
 	atoms_free(atoms);

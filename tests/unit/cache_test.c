@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <malloc.h>
 
 #include "billingaccount.h"
 #include "billingaccountbinding.h"
@@ -590,6 +591,181 @@ static void indexes_follow_adds_updates_and_deletes(void **state)
 	w->heard[0] = '\0';
 }
 
+/* ---- the indexes ---- */
+
+static uint32_t random_below(uint64_t *seed, uint32_t n);
+
+enum { PLACES = 4, WANDERERS = 40 };
+
+/* Which binding names which of a few accounts and projects, as a walk over all of them sees it. */
+struct whereabouts {
+	const struct view *view;
+	uint8_t seen[BINDING_INDEXES][PLACES][WANDERERS];
+};
+
+static void see_where(void *context, const void *object)
+{
+	struct whereabouts *where = context;
+	const struct billingaccountbinding *b = object;
+	unsigned i = (unsigned)atoi(b->meta.name->text + 1), account = (unsigned)(b->spec.account->text[1] - '0');
+
+	assert_ptr_equal(view_get(where->view, KIND_BINDING, b->meta.ns, b->meta.name), b);
+	where->seen[BINDING_BY_ACCOUNT][account][i]++;
+	if (b->status.phase == BINDING_ACTIVE)
+		where->seen[BINDING_ACTIVE_BY_ACCOUNT][account][i]++;
+	where->seen[BINDING_BY_PROJECT][b->spec.project->text[1] - '0'][i]++;
+}
+
+struct finds {
+	size_t n;
+	atom_t last;
+};
+
+static void find_again(void *context, const void *object)
+{
+	struct finds *finds = context;
+
+	finds->n++;
+	finds->last = ((const struct object *)object)->name;
+}
+
+/* Finding by each key gives the same, each once; in whatever way one looks. */
+static void expect_same_found(struct world *w, const struct whereabouts *where, unsigned index, unsigned place)
+{
+	uint8_t found_ones[WANDERERS] = { 0 };
+	char value[8];
+
+	snprintf(value, sizeof(value), "%c%u", index == BINDING_BY_PROJECT ? 'p' : 'a', place);
+	atom_t scope = index == BINDING_BY_PROJECT ? NULL : atom_of(w->atoms, "acme"), atom = atom_of(w->atoms, value);
+	struct postings found = view_find(cache_view(w->cache), KIND_BINDING, index, scope, atom);
+	struct finds finds = { 0 };
+	for (size_t i = 0; i < found.n; i++) {
+		const struct object *o = postings_object(&found, i);
+		assert_true(postings_key(&found, i).name == o->name && postings_key(&found, i).ns == o->ns);
+		found_ones[atoi(o->name->text + 1)]++;
+	}
+	assert_memory_equal(found_ones, where->seen[index][place], sizeof(found_ones));
+	postings_each(&found, find_again, &finds);
+	assert_int_equal(finds.n, found.n);
+	assert_true(!found.n || finds.last == postings_key(&found, found.n - 1).name);
+	atom_unref(w->atoms, scope);
+	atom_unref(w->atoms, atom);
+}
+
+static void expect_whereabouts(struct world *w)
+{
+	struct whereabouts where = { .view = cache_view(w->cache) };
+
+	view_each(where.view, KIND_BINDING, see_where, &where);
+	for (unsigned index = 0; index < BINDING_INDEXES; index++)
+		for (unsigned place = 0; place < PLACES; place++)
+			expect_same_found(w, &where, index, place);
+	w->heard[0] = '\0';
+}
+
+static void put_wanderer(struct world *w, unsigned i, unsigned version, unsigned account, unsigned project, bool active)
+{
+	char text[1024];
+	struct error err = { 0 };
+	void *record;
+
+	snprintf(text, sizeof(text),
+		 "{\"apiVersion\":\"billing.miloapis.com/v1alpha1\",\"kind\":\"BillingAccountBinding\",\"metadata\":{\"name\":\"b%u\","
+		 "\"namespace\":\"acme\",\"uid\":\"u\",\"resourceVersion\":\"%u\",\"generation\":1,"
+		 "\"creationTimestamp\":\"2026-11-22T10:00:00Z\"},\"spec\":{\"billingAccountRef\":{\"name\":\"a%u\"},"
+		 "\"projectRef\":{\"name\":\"p%u\"}}%s}",
+		 i, version, account, project, active ? ",\"status\":{\"phase\":\"Active\"}" : "");
+	record = record_decode(w->codec, kinds[KIND_BINDING].resource, text, strlen(text), &err);
+	if (!record)
+		fail_msg("%s", err.message);
+	cache_put(w->cache, KIND_BINDING, record);
+}
+
+/* Postings of none, one and many members, growing and shrinking. */
+static void what_is_found_is_what_is_there_after_any_history(void **state)
+{
+	struct world *w = *state;
+	uint64_t seed = 42;
+
+	for (unsigned step = 1; step < 4000; step++) {
+		unsigned i = random_below(&seed, WANDERERS), crowd = step / 500 % 2 ? 1 : PLACES; /* at times all in one place */
+		if (random_below(&seed, 8) < (step / 1000 % 2 ? 6u : 2u)) {
+			char name[16];
+			snprintf(name, sizeof(name), "b%u", i);
+			struct key key = key_take(w, name);
+			cache_delete(w->cache, key, "u");
+			key_drop(w, key);
+		} else {
+			put_wanderer(w, i, step, random_below(&seed, crowd), random_below(&seed, PLACES), random_below(&seed, 2));
+		}
+		expect_whereabouts(w);
+	}
+}
+
+/* ---- looking ---- */
+
+static void the_same_object_is_the_same_pointer(void **state)
+{
+	struct world *w = *state;
+	const struct view *view = cache_view(w->cache);
+	const void *seen[200];
+	char name[16];
+
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < 200; i++) { /* more than are remembered at first */
+			snprintf(name, sizeof(name), "b%u", i);
+			if (!round)
+				put(w, name, name, "1");
+			w->heard[0] = '\0';
+		}
+		for (unsigned i = 0; i < 400; i++) {
+			snprintf(name, sizeof(name), "b%u", i % 200);
+			struct key key = key_take(w, name);
+			const struct object *object = view_get(view, KIND_BINDING, key.ns, key.name);
+			assert_ptr_equal(object->name, key.name);
+			if (i < 200)
+				seen[i] = object;
+			assert_ptr_equal(object, seen[i % 200]);
+			key_drop(w, key);
+		}
+		cache_end_looks(w->cache);
+	}
+}
+
+struct walker {
+	struct world *w;
+	struct key outer;
+	const struct object *seen;
+	size_t n;
+};
+
+static void look_around(void *context, const void *object)
+{
+	struct walker *walker = context;
+	const struct object *o = object;
+
+	assert_ptr_equal(view_get(cache_view(walker->w->cache), KIND_BINDING, o->ns, o->name), o);
+	assert_non_null(view_get(cache_view(walker->w->cache), KIND_BINDING, walker->outer.ns, walker->outer.name));
+	walker->n++;
+}
+
+static void a_walk_leaves_what_its_caller_looked_at(void **state)
+{
+	struct world *w = *state;
+	struct walker walker = { .w = w, .outer = key_take(w, "b") };
+
+	put(w, "a", "ua", "1");
+	put(w, "b", "ub", "2");
+	put(w, "c", "uc", "3");
+	walker.seen = view_get(cache_view(w->cache), KIND_BINDING, walker.outer.ns, walker.outer.name);
+	view_each(cache_view(w->cache), KIND_BINDING, look_around, &walker);
+	assert_int_equal(walker.n, 3);
+	assert_string_equal(walker.seen->resource_version, "2");
+	assert_ptr_equal(view_get(cache_view(w->cache), KIND_BINDING, walker.outer.ns, walker.outer.name), walker.seen);
+	key_drop(w, walker.outer);
+	w->heard[0] = '\0';
+}
+
 /* ---- the census ---- */
 
 static uint32_t random_below(uint64_t *seed, uint32_t n)
@@ -779,6 +955,8 @@ static void expect_twins_alike(struct twins *t)
 	a->heard[0] = '\0';
 	cache_stats(a->cache, &stats[0]);
 	cache_stats(b->cache, &stats[1]);
+	for (unsigned i = 0; i < 2; i++)
+		memset(stats[i].bytes, 0, sizeof(stats[i].bytes)); /* where things lie in memory decides how long they are to name */
 	assert_memory_equal(&stats[0], &stats[1], sizeof(stats[0]));
 	assert_int_equal(cache_is_doubtful(a->cache, t->keys[0]), cache_is_doubtful(b->cache, t->keys[1]));
 	assert_int_equal(view_unsettled(cache_view(a->cache), KIND_BINDING, t->keys[0].ns, t->keys[0].name),
@@ -839,6 +1017,122 @@ static void only_the_very_version_is_known(void **state)
 	key_drop(w, b);
 }
 
+/* ---- what it weighs ---- */
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define OTHER_HEAP 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define OTHER_HEAP 1
+#endif
+
+enum { WEIGHED = 20000, PER_ACCOUNT = 10, BINDING_BYTES_MAX = 270 };
+
+struct heap {
+	size_t used, held; /* bytes that were asked for, rounded as malloc does, and those that it took from the system */
+};
+
+/* What malloc knows of itself; zeros where it is another's, as valgrind's. */
+static struct heap heap(void)
+{
+#ifdef OTHER_HEAP
+	return (struct heap){ 0 };
+#else
+	struct mallinfo2 info = mallinfo2();
+
+	return (struct heap){ .used = info.uordblks + info.hblkhd, .held = info.arena + info.hblkhd };
+#endif
+}
+
+static bool is_weighed(void)
+{
+	struct heap before = heap();
+	void *volatile some = malloc(100000);
+	bool moved = heap().used - before.used >= 100000;
+
+	free(some);
+	return moved;
+}
+
+/* The i-th of many, as the benchmark makes them (tests/bench/objects.py): projects of their own, ten to an account. */
+static void put_weighed(struct world *w, unsigned i, bool converged)
+{
+	char text[2048], status[1024] = "";
+	unsigned account = i % (WEIGHED / PER_ACCOUNT);
+	struct error err = { 0 };
+	void *record;
+
+	if (converged)
+		snprintf(status, sizeof(status),
+			 ",\"status\":{\"phase\":\"Active\",\"observedGeneration\":1,\"billingResponsibility\":{"
+			 "\"establishedAt\":\"2026-11-22T10:00:01Z\",\"currentAccount\":\"acct-%05u\"},\"conditions\":["
+			 "{\"type\":\"Bound\",\"status\":\"True\",\"observedGeneration\":1,\"lastTransitionTime\":\"2026-11-22T10:00:01Z\","
+			 "\"reason\":\"SuccessfulBinding\",\"message\":\"The project is billed to this account.\"},"
+			 "{\"type\":\"DeployAllowed\",\"status\":\"True\",\"observedGeneration\":1,\"lastTransitionTime\":\"2026-11-22T10:00:01Z\","
+			 "\"reason\":\"Allowed\",\"message\":\"\"}]}",
+			 account);
+	snprintf(text, sizeof(text),
+		 "{\"apiVersion\":\"billing.miloapis.com/v1alpha1\",\"kind\":\"BillingAccountBinding\",\"metadata\":{\"name\":\"binding-%06u\","
+		 "\"namespace\":\"org-%u\",\"uid\":\"7f0c9a52-3d1b-4c8e-9a77-%012u\",\"resourceVersion\":\"%u\",\"generation\":1,"
+		 "\"creationTimestamp\":\"2026-11-22T10:00:00Z\"},\"spec\":{\"billingAccountRef\":{\"name\":\"acct-%05u\"},"
+		 "\"projectRef\":{\"name\":\"proj-%06u\"}}%s}",
+		 i, account % 10, i, 1000000 + i * 2 + converged, account, i, status);
+	record = record_decode(w->codec, kinds[KIND_BINDING].resource, text, strlen(text), &err);
+	if (!record)
+		fail_msg("%s", err.message);
+	cache_put(w->cache, KIND_BINDING, record);
+	w->heard[0] = '\0';
+}
+
+/* A write to each makes every record longer; the holes that the shorter ones leave must be of use. */
+static void bindings_leave_no_holes(void **state)
+{
+	struct world *w = *state;
+	struct heap before, after;
+
+	if (!is_weighed())
+		skip();
+	put_weighed(w, 0, true);
+	malloc_trim(0);
+	before = heap();
+	for (unsigned i = 1; i < WEIGHED; i++)
+		put_weighed(w, i, false);
+	for (unsigned i = 1; i < WEIGHED; i++)
+		put_weighed(w, i, true);
+	after = heap();
+	print_message("a binding that was written to takes %zu bytes of the heap, and %zu of the system\n",
+		      (after.used - before.used) / (WEIGHED - 1), (after.held - before.held) / (WEIGHED - 1));
+	assert_true(after.held - before.held <= (size_t)(WEIGHED - 1) * BINDING_BYTES_MAX * 11 / 10);
+}
+
+static void pass_by(void *context, const void *object)
+{
+	(void)context;
+	(void)object;
+}
+
+/* All of it: the record, its entry, its places in the indexes, and the atoms of its name and project. */
+static void a_binding_weighs_little(void **state)
+{
+	struct world *w = *state;
+	struct heap before, after;
+
+	if (!is_weighed())
+		skip();
+	put_weighed(w, 0, true); /* what is there once */
+	malloc_trim(0);
+	before = heap();
+	for (unsigned i = 1; i < WEIGHED; i++)
+		put_weighed(w, i, true);
+	after = heap();
+	print_message("a binding takes %zu bytes of the heap\n", (after.used - before.used) / (WEIGHED - 1));
+	view_each(cache_view(w->cache), KIND_BINDING, pass_by, NULL);
+	assert_true(heap().used <= after.used + 10000); /* whoever walks past all of them keeps none */
+	assert_true(after.used - before.used <= (size_t)(WEIGHED - 1) * BINDING_BYTES_MAX);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -870,9 +1164,14 @@ int main(void)
 		CASE(a_list_without_an_object_under_way_is_doubtful),
 		CASE(a_list_older_than_a_write_does_not_end_the_wait),
 		CASE(indexes_follow_adds_updates_and_deletes),
+		CASE(what_is_found_is_what_is_there_after_any_history),
+		CASE(the_same_object_is_the_same_pointer),
+		CASE(a_walk_leaves_what_its_caller_looked_at),
 		CASE(the_census_is_a_recount_after_any_history),
 		CASE(only_the_very_version_is_known),
 		cmocka_unit_test(news_that_is_known_does_what_its_record_would_do),
+		CASE(bindings_leave_no_holes), /* before what follows fills the heap */
+		CASE(a_binding_weighs_little),
 	};
 
 	return cmocka_run_group_tests_name("cache", tests, NULL, NULL);
