@@ -107,6 +107,7 @@ struct http {
 	bool renewed;                   /* there is a new one, and watches on the others have not been ended yet */
 	uv_timer_t patrol;
 	int64_t patrol_at_ms; /* INT64_MAX = not armed */
+	int64_t late_at_ms;   /* no call under way is late before; INT64_MAX = none ever is */
 	int64_t reread_at_ms; /* INT64_MAX = there is no file to read */
 	struct call *calls, *dead; /* dead: by http_abort, until somebody cancels them */
 	curl_socket_t *fds; /* all that curl has open, idle ones too */
@@ -139,6 +140,12 @@ static const char LATE[] = "past its time: nothing of it may go out any more";
 static bool is_late(const struct call *call)
 {
 	return call->body_until_ms && loop_monotonic_ms() >= call->body_until_ms;
+}
+
+static void expect_late(const struct call *call)
+{
+	if (call->body_until_ms && call->body_until_ms < call->http->late_at_ms)
+		call->http->late_at_ms = call->body_until_ms;
 }
 
 static void reset(curl_socket_t fd)
@@ -261,8 +268,17 @@ static struct watched *find_socket(const struct call *call)
  * whose it is cannot be told, so the late call's connection goes with all that is on it. */
 static void cut_what_is_late(const struct generation *generation)
 {
-	for (struct call *call = generation->http->calls; call; call = call->next) {
-		if (call->generation != generation || call->status || !is_late(call))
+	struct http *http = generation->http;
+
+	/* Asked at each turn of curl's, and there are many calls. */
+	if (http->late_at_ms == INT64_MAX || loop_monotonic_ms() < http->late_at_ms)
+		return;
+	http->late_at_ms = INT64_MAX;
+	for (struct call *call = http->calls; call; call = call->next) {
+		if (call->status)
+			continue;
+		expect_late(call);
+		if (call->generation != generation || !is_late(call))
 			continue;
 		const struct watched *watched = find_socket(call);
 
@@ -881,6 +897,7 @@ static void start(struct call *call)
 	call->status = 0;
 	call->bytes = 0;
 	call->counted = false;
+	expect_late(call);
 	if (is_late(call))
 		refuse(call, LATE);
 	else if (has_credential(call))
@@ -1217,7 +1234,7 @@ struct http *http_new(struct loop *loop, const struct cluster_config *config, st
 	http->config = config;
 	http->log = log;
 	http->user_agent = memory_strdup(user_agent);
-	http->patrol_at_ms = http->reread_at_ms = INT64_MAX;
+	http->patrol_at_ms = http->reread_at_ms = http->late_at_ms = INT64_MAX;
 	uv_timer_init(loop_uv(loop), &http->patrol);
 	http->patrol.data = http;
 	for (unsigned i = 0; i < HTTP_METHODS; i++)
