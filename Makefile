@@ -13,7 +13,8 @@ Q := $(if $(V),,@)
 SAY := $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),@:,@echo)
 VERSION := $(shell cat VERSION 2>/dev/null || echo dev)
 CPPFLAGS += -D_GNU_SOURCE -Iinclude $(shell pkg-config --cflags $(PKGS))
-CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+# Whoever unwinds reads .debug_frame, which goes with the debug information; nothing here throws.
+CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -fno-asynchronous-unwind-tables
 # Addresses that the loader has to relocate take 24 bytes each, or packed a few bits; glibc can unpack them since 2.36.
 PACKED := $(shell getconf GNU_LIBC_VERSION 2>/dev/null | awk '$$2 >= 2.36 { print "-Wl,-z,pack-relative-relocs" }')
 LDFLAGS_release := -pie -Wl,-z,relro,-z,now $(PACKED)

@@ -611,8 +611,8 @@ static void see_where(void *context, const void *object)
 
 	assert_ptr_equal(view_get(where->view, KIND_BINDING, b->meta.ns, b->meta.name), b);
 	where->seen[BINDING_BY_ACCOUNT][account][i]++;
-	if (b->status.phase == BINDING_ACTIVE)
-		where->seen[BINDING_ACTIVE_BY_ACCOUNT][account][i]++;
+	where->seen[b->status.phase == BINDING_ACTIVE ? BINDING_ACTIVE_BY_ACCOUNT : BINDING_NEW_BY_ACCOUNT][account][i]++;
+	where->seen[BINDING_BY_NAMESPACE][0][i]++; /* all are in one */
 	where->seen[BINDING_BY_PROJECT][b->spec.project->text[1] - '0'][i]++;
 }
 
@@ -636,7 +636,10 @@ static void expect_same_found(struct world *w, const struct whereabouts *where, 
 	char value[8];
 
 	snprintf(value, sizeof(value), "%c%u", index == BINDING_BY_PROJECT ? 'p' : 'a', place);
-	atom_t scope = index == BINDING_BY_PROJECT ? NULL : atom_of(w->atoms, "acme"), atom = atom_of(w->atoms, value);
+	if (index == BINDING_BY_NAMESPACE && !place)
+		snprintf(value, sizeof(value), "acme");
+	atom_t scope = index == BINDING_BY_PROJECT || index == BINDING_BY_NAMESPACE ? NULL : atom_of(w->atoms, "acme");
+	atom_t atom = atom_of(w->atoms, value);
 	struct postings found = view_find(cache_view(w->cache), KIND_BINDING, index, scope, atom);
 	struct finds finds = { 0 };
 	for (size_t i = 0; i < found.n; i++) {
