@@ -194,11 +194,13 @@ demo: packages ## Play the whole story on a cluster of its own; installs what is
 e2e: all controlplane ## End-to-end tests on a real API server
 	@python3 -m pytest -q tests/e2e
 
-# The loop that Tollgate is measured against links nothing of it.
-build/bench/bare: tests/bench/bare.c
+# The loops that Tollgate is measured against link nothing of it.
+YARDSTICKS := build/bench/bare build/bench/react
+$(YARDSTICKS): build/bench/%: tests/bench/%.c tests/bench/client.c tests/bench/client.h
 	@mkdir -p $(@D)
 	$(SAY) "  cc   $<"
-	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) $(shell pkg-config --cflags libcurl) -o $@ $< $(shell pkg-config --libs libcurl)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) $(shell pkg-config --cflags libcurl) $(EXTRA_CFLAGS) -o $@ $< tests/bench/client.c \
+		$(shell pkg-config --libs libcurl)
 
 # What an object costs in instructions, which a busy machine does not change.
 $(OUT)/tests/bench/instructions: tests/bench/instructions.c tests/unit/cluster.h tests/unit/decide.h $(OUT)/tollgate.a
@@ -210,10 +212,13 @@ $(OUT)/tests/bench/instructions: tests/bench/instructions.c tests/unit/cluster.h
 instructions: $(OUT)/tests/bench/instructions ## Instructions for decoding and deciding an object, held against the recorded table; ARGS=--record
 	@tests/bench/instructions.py $< $(ARGS)
 
-.PHONY: bench
-bench: all controlplane build/bench/bare ## Time and memory beside a bare loop of the same requests, and admission; ARGS=--runs=1 and so on
+.PHONY: bench performance
+bench: all controlplane $(YARDSTICKS) ## Time, memory, CPU and latency beside bare loops of the same requests, 1k to 100k bindings; ARGS=--sizes=1000
 	@tests/local/packages.sh --bench
-	@python3 tests/bench/bench.py $(ARGS); status=$$?; python3 tests/bench/admission.py && exit $$status
+	@python3 tests/bench/bench.py $(ARGS)
+
+performance: ## The table and the plots of docs/performance.md from the last `make bench`
+	@python3 tests/bench/document.py
 
 # Fuzzers: tests/fuzz/NAME_fuzz.c with the inputs in tests/fuzz/corpus/NAME. clang links libFuzzer to them; any compiler can link
 # replay.c instead, which feeds them those inputs and no others.

@@ -1,15 +1,11 @@
-#!/usr/bin/env python3
 """What does it cost to be asked? Measured on a control plane of its own, with the webhooks as deploy/ installs them.
 
 How long an answer takes is Tollgate's own account (the histogram in its
 metrics); how many it gives is wrk's. What clients feel is the time to create
 bindings with the webhooks, over the time without, one after the other on the
 same control plane: the machine cancels out.
-
-    make bench     after bench.py: this table, and build/bench/admission.json
 """
 
-import argparse
 import contextlib
 import http.client
 import json
@@ -23,8 +19,9 @@ import sys
 import threading
 import time
 
-from bench import OUT, ROOT, Bare, BenchError, Progress, cpu_seconds, machine, print_table, script
+from audit import BenchError
 from objects import API, GROUP, Objects
+from sides import OUT, ROOT, Bare, cpu_seconds
 
 sys.path.insert(0, str(ROOT / "tests" / "local"))
 
@@ -32,15 +29,16 @@ from cluster import CONFIGURATIONS, Tollgate, install       # noqa: E402
 from plane import Plane                                     # noqa: E402
 
 ACCOUNTS, REVIEWS, CONNECTIONS = 1000, 2000, 16
+BINDINGS, ROUNDS, WRK_SECONDS = 1000, 5, 10     # of each round: with the webhooks, and without
 QUANTILE = 0.99
 
 # Targets of the project's admission issue.
-TARGET_P99_SECONDS, TARGET_RATE, TARGET_RATIO = 0.002, 5000, 1.25
+TARGET_P99_MS, TARGET_RATE, TARGET_RATIO = 2, 5000, 1.25
 
 
 class Admission:
-    def __init__(self, options, plane, tollgate, progress):
-        self.options, self.plane, self.tollgate, self.progress = options, plane, tollgate, progress
+    def __init__(self, plane, tollgate, progress):
+        self.plane, self.tollgate, self.progress = plane, tollgate, progress
         self.objects = Objects(ACCOUNTS, 0)
         self.made = 0
         self.configurations = json.loads(plane.kubectl("get", *CONFIGURATIONS, "-o", "json").stdout)
@@ -80,7 +78,7 @@ class Admission:
 
     def quantile(self):
         """The bound of the bucket below which QUANTILE of the answers are, of reviews over all connections at once."""
-        self.progress.step(f"{REVIEWS} reviews over {CONNECTIONS} connections")
+        self.progress.step(f"admission: {REVIEWS} reviews over {CONNECTIONS} connections")
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         before, answers = self.times(), []
@@ -97,13 +95,13 @@ class Admission:
 
     def rate(self):
         """(answers a second, CPU seconds of one) with Tollgate on one core and wrk on another, where there is another."""
-        self.progress.step(f"wrk for {self.options.seconds} s")
+        self.progress.step(f"admission: wrk for {WRK_SECONDS} s")
         (OUT / "review.json").write_text(self.review())
         pid, cores = self.tollgate.process.pid, sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(pid, cores[:1])
         try:
             cpu = cpu_seconds(pid)
-            done = subprocess.run(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{self.options.seconds}s", "-s", ROOT / "tests/bench/review.lua",
+            done = subprocess.run(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{WRK_SECONDS}s", "-s", ROOT / "tests/bench/review.lua",
                                    f"{self.tollgate.webhook_url}/validate"], capture_output=True, text=True,
                                   env={**os.environ, "REVIEW": str(OUT / "review.json")},
                                   preexec_fn=lambda: os.sched_setaffinity(0, cores[1:] or cores))
@@ -128,13 +126,13 @@ class Admission:
 
     def bare(self):
         """Seconds for so many bindings over 16 streams of one connection."""
-        bindings = [self.binding() for _ in range(self.options.bindings)]
-        return Bare(self.options, self.plane).run("load", bindings, CONNECTIONS)["seconds"]
+        bindings = [self.binding() for _ in range(BINDINGS)]
+        return Bare(self.plane, self.progress).run("load", bindings, CONNECTIONS)["seconds"]
 
     def kubectl(self):
         """Seconds for so many in one file."""
         items = []
-        for path, thing in (self.binding() for _ in range(self.options.bindings)):
+        for path, thing in (self.binding() for _ in range(BINDINGS)):
             thing["metadata"]["namespace"] = path.split("/")[-2]
             items.append(json.dumps(thing))
         file = OUT / "bindings.yaml"
@@ -161,8 +159,8 @@ class Admission:
     def ratios(self, what, measure):
         """[seconds with over seconds without] of each round, and both medians; who goes first changes."""
         pairs = []
-        for number in range(self.options.rounds):
-            self.progress.step(f"{self.options.bindings} bindings, {what}, round {number + 1} of {self.options.rounds}")
+        for number in range(ROUNDS):
+            self.progress.step(f"admission: {BINDINGS} bindings, {what}, round {number + 1} of {ROUNDS}")
             seconds = {}
             for on in (False, True) if number % 2 else (True, False):
                 self.switch(on)
@@ -171,62 +169,31 @@ class Admission:
         return pairs
 
 
-def report(p99, rate, cpu, applied):
-    rows = []
-
-    def row(what, measured, target="", good=None):
-        rows.append([what, measured, target, {True: "ok", False: "MISSED", None: ""}[good]])
-
-    row(f"p{QUANTILE * 100:.0f} of {REVIEWS} reviews, {CONNECTIONS} connections", f"<= {p99 * 1000:g} ms",
-        f"<= {TARGET_P99_SECONDS * 1000:g} ms", p99 <= TARGET_P99_SECONDS)
-    row("reviews a second on one core", f"{rate:.0f}", f">= {TARGET_RATE}", rate >= TARGET_RATE)
-    row("  CPU a review", f"{cpu * 1e6:.0f} us")
-    for what, pairs in applied.items():
-        ratio = statistics.median(on / off for on, off in pairs)
-        row(what, f"{statistics.median(on for on, _ in pairs):.2f} s; {statistics.median(off for _, off in pairs):.2f} s; {ratio:.2f} "
-            f"({min(on / off for on, off in pairs):.2f}-{max(on / off for on, off in pairs):.2f})", f"<= {TARGET_RATIO}", ratio <= TARGET_RATIO)
-    return rows
-
-
-def measure(options, progress):
-    progress.step("starting a control plane")
+def admission(progress):
+    progress.step("admission: starting a control plane")
     with Plane(OUT / "plane") as plane:
         install(plane)
-        bare, objects = Bare(options, plane), Objects(ACCOUNTS, 0)
-        progress.step(f"loading {ACCOUNTS} accounts and as many methods")
+        bare, objects = Bare(plane, progress), Objects(ACCOUNTS, 0)
+        progress.step(f"admission: loading {ACCOUNTS} accounts and as many methods")
         for stage in objects.load_stages():
-            if stage:
-                bare.run("load", stage, 32)
+            bare.run("load", stage, 32)
         bare.run("patch", objects.provider_patches(), 32)
         install(plane, webhooks=True)
-        plane.stop_component("kube-controller-manager", signal.SIGKILL)     # as in bench.py: noise on one side or the other
+        plane.stop_component("kube-controller-manager", signal.SIGKILL)     # as in stage.py: noise on one side or the other
         with Tollgate(plane, OUT, webhook=True) as tollgate:
-            admission = Admission(options, plane, tollgate, progress)
-            admission.switch(True)
-            p99, (rate, cpu) = admission.quantile(), admission.rate()
-            applied = {f"{options.bindings} bindings, 16 streams: with; without; ratio": admission.ratios("bare loop", admission.bare),
-                       f"{options.bindings} bindings, kubectl apply: with; without; ratio": admission.ratios("kubectl", admission.kubectl)}
-    return p99, rate, cpu, applied
+            asked = Admission(plane, tollgate, progress)
+            asked.switch(True)
+            p99, (rate, cpu) = asked.quantile(), asked.rate()
+            return {"p99_seconds": p99, "per_second": rate, "cpu_seconds": cpu, "pairs": {
+                "16 streams": asked.ratios("bare loop", asked.bare), "kubectl apply": asked.ratios("kubectl", asked.kubectl)}}
 
 
-def main(arguments):
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--bindings", type=int, default=1000, help="how many are made with the webhooks, and without")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=10, help="how long wrk asks")
-    options = parser.parse_args(arguments)
-    if os.environ.get("TOLLGATE_KUBECONFIG"):
-        raise BenchError("TOLLGATE_KUBECONFIG is set: the benchmark loads only planes of its own")
-    OUT.mkdir(parents=True, exist_ok=True)
-    progress = Progress()
-    results = measure(options, progress)
-    (OUT / "admission.json").write_text(json.dumps({"machine": machine(), "options": vars(options), "results": results}, indent=1) + "\n")
-    progress.clear()
-    here, rows = machine(), report(*results)
-    print(f"admission: {ACCOUNTS} accounts; commit {here['commit']}; {here['cores']} x {here['processor']}\n")
-    print_table(["what (medians)", "measured", "target", "verdict"], rows)
-    return 1 if any(row[3] == "MISSED" for row in rows) else 0
-
-
-if __name__ == "__main__":
-    script(main)
+def admission_rows(table, found):
+    table.section("admission reviews")
+    table.row(f"p{QUANTILE * 100:.0f} of {REVIEWS}, {CONNECTIONS} connections", f"<= {found['p99_seconds'] * 1000:g} ms",
+              found["p99_seconds"] * 1000, TARGET_P99_MS, unit=" ms")
+    table.row("a second on one core; CPU of one", f"{found['per_second']:.0f}; {found['cpu_seconds'] * 1e6:.0f} us",
+              found["per_second"], least=TARGET_RATE)
+    for what, pairs in found["pairs"].items():
+        table.ratio(f"{BINDINGS} bindings, {what}: with the webhooks, over without", [on / off for on, off in pairs], TARGET_RATIO,
+                    note="; {:.2f} s and {:.2f} s".format(*(statistics.median(one) for one in zip(*pairs))))

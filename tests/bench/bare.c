@@ -1,23 +1,24 @@
 /*
- * The yardstick of `make bench`: a client that does nothing but requests. It sends those of a file over N streams of one HTTP/2
- * connection (libcurl's multi interface, GnuTLS) and prints one JSON line: how many, how long, how much CPU. It decides nothing,
- * parses nothing and shares no code with Tollgate, so that no client of the same API server can be much faster.
+ * The yardstick of `make bench`: a client that does nothing but requests. It sends those of a file over N streams, spread over so
+ * many HTTP/2 connections (libcurl's multi interface, one thread), and prints one JSON line: how many, how long, how much CPU. It
+ * decides nothing, parses nothing and shares no code with Tollgate, so that no client of the same API server can be much faster.
  *
- *     bare MODE FILE STREAMS URL CA CERT KEY     MODE: load (POST), patch (merge patch), get
+ *     bare MODE FILE STREAMS CONNECTIONS URL CA CERT KEY     MODE: load (POST), patch, get, delete
  *
- * FILE has one request a line: the path and, but for get, a tab and the body. Only loopback URLs are accepted.
- * Exit codes: 0 all were answered 2xx; 1 some were not (the first is shown), or it took longer than ten minutes; 2 wrong usage.
+ * FILE has one request a line: the path and, where there is one, a tab and the body. A patch that begins with [ is a JSON patch,
+ * any other a merge patch. Only loopback URLs are accepted.
+ * Exit codes: 0 all were answered 2xx; 1 some were not (the first is shown), or it took longer than an hour; 2 wrong usage.
  */
-#include <curl/curl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { STREAMS_MAX = 256, ANSWER_KEPT = 400, PROGRESS_MS = 500, DEADLINE_S = 600, EXIT_USAGE = 2 };
+#include "client.h"
+
+enum { STREAMS_MAX = 256, ANSWER_KEPT = 400, WAIT_MS = 500, DEADLINE_S = 3600 };
 
 struct mode {
 	const char *name, *method, *content_type;
@@ -27,6 +28,7 @@ static const struct mode modes[] = {
 	{ "load", "POST", "Content-Type: application/json" },
 	{ "patch", "PATCH", "Content-Type: application/merge-patch+json" },
 	{ "get", "GET", NULL },
+	{ "delete", "DELETE", NULL },
 };
 
 /* The requests: the file as it was read, cut into lines and fields. */
@@ -45,42 +47,20 @@ struct stream {
 
 struct bare {
 	const struct mode *mode;
-	const char *url;
+	struct server server;
 	struct plan plan;
 	CURLM *multi;
-	struct curl_slist *headers;
+	struct curl_slist *headers, *json_patch;
 	struct stream streams[STREAMS_MAX];
 	size_t in_flight, done, failed;
 	unsigned long long bytes_sent, bytes_received;
-	bool terminal;
+	bool reports; /* how far it is, a line a time on stderr: whoever started it shows it to people */
 	double began, shown;
 };
 
-static double seconds(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-static void fail(const char *what, const char *why)
-{
-	fprintf(stderr, "bare: %s: %s\n", what, why);
-	exit(EXIT_USAGE);
-}
-
 static void plan_read(struct plan *plan, const char *path)
 {
-	FILE *file = fopen(path, "r");
-	size_t room = 0;
-
-	if (!file)
-		fail(path, "cannot be opened");
-	if (getdelim(&plan->text, &room, '\0', file) <= 0)
-		fail(path, "is empty");
-	fclose(file);
-	plan->next = plan->text;
+	plan->text = plan->next = client_read_file(path);
 	for (char *c = plan->text; *c; c++)
 		plan->n += *c == '\n';
 }
@@ -112,25 +92,21 @@ static size_t on_data(char *data, size_t size, size_t n, void *context)
 	return len;
 }
 
-static void open_streams(struct bare *bare, size_t n, const char *ca, const char *cert, const char *key)
+static void open_streams(struct bare *bare, size_t n, size_t n_connections)
 {
 	bare->multi = curl_multi_init();
-	curl_multi_setopt(bare->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, 1L);
+	curl_multi_setopt(bare->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)n_connections);
+	/* A connection that is full makes libcurl open the next. */
+	curl_multi_setopt(bare->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)((n + n_connections - 1) / n_connections));
 	if (bare->mode->content_type)
 		bare->headers = curl_slist_append(NULL, bare->mode->content_type);
+	bare->json_patch = curl_slist_append(NULL, "Content-Type: application/json-patch+json");
 	for (size_t i = 0; i < n; i++) {
 		struct stream *stream = &bare->streams[i];
-		CURL *easy = curl_easy_init();
+		CURL *easy = client_easy(&bare->server);
 
 		*stream = (struct stream){ .bare = bare, .easy = easy };
-		curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-		curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L); /* rather wait for the one connection than open another */
-		curl_easy_setopt(easy, CURLOPT_CAINFO, ca);
-		curl_easy_setopt(easy, CURLOPT_SSLCERT, cert);
-		curl_easy_setopt(easy, CURLOPT_SSLKEY, key);
-		curl_easy_setopt(easy, CURLOPT_USERAGENT, "tollgate-bench-bare");
 		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, bare->mode->method);
-		curl_easy_setopt(easy, CURLOPT_HTTPHEADER, bare->headers);
 		curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data);
 		curl_easy_setopt(easy, CURLOPT_WRITEDATA, stream);
 		curl_easy_setopt(easy, CURLOPT_PRIVATE, stream);
@@ -144,8 +120,9 @@ static void send_next(struct stream *stream)
 
 	if (!plan_take(&bare->plan, &stream->path, &body))
 		return;
-	snprintf(url, sizeof(url), "%s%s", bare->url, stream->path);
+	snprintf(url, sizeof(url), "%s%s", bare->server.url, stream->path);
 	curl_easy_setopt(stream->easy, CURLOPT_URL, url);
+	curl_easy_setopt(stream->easy, CURLOPT_HTTPHEADER, body && *body == '[' ? bare->json_patch : bare->headers);
 	if (body) {
 		curl_easy_setopt(stream->easy, CURLOPT_POSTFIELDS, body);
 		bare->bytes_sent += strlen(body);
@@ -172,16 +149,14 @@ static void finish(struct stream *stream, CURLcode result)
 			stream->answer);
 }
 
-static void show_progress(struct bare *bare, bool last)
+static void show_progress(struct bare *bare)
 {
-	double now = seconds(CLOCK_MONOTONIC);
+	double now = client_seconds(CLOCK_MONOTONIC);
 
-	if (!bare->terminal || (!last && now - bare->shown < PROGRESS_MS / 1e3))
+	if (!bare->reports || now - bare->shown < WAIT_MS / 1e3)
 		return;
 	bare->shown = now;
-	fprintf(stderr, "\r\033[K");
-	if (!last)
-		fprintf(stderr, "  %s: %zu of %zu, %.0f s", bare->mode->name, bare->done, bare->plan.n, now - bare->began);
+	fprintf(stderr, "%zu of %zu\n", bare->done, bare->plan.n);
 }
 
 static void run(struct bare *bare, size_t n_streams)
@@ -201,20 +176,19 @@ static void run(struct bare *bare, size_t n_streams)
 			finish(stream, result);
 			send_next(stream);
 		}
-		show_progress(bare, false);
-		if (seconds(CLOCK_MONOTONIC) - bare->began > DEADLINE_S) {
+		show_progress(bare);
+		if (client_seconds(CLOCK_MONOTONIC) - bare->began > DEADLINE_S) {
 			fprintf(stderr, "bare: gave up after %d s\n", DEADLINE_S);
 			exit(EXIT_FAILURE);
 		}
 		if (bare->in_flight) /* what was added above makes it return at once */
-			curl_multi_poll(bare->multi, NULL, 0, PROGRESS_MS, NULL);
+			curl_multi_poll(bare->multi, NULL, 0, WAIT_MS, NULL);
 	}
-	show_progress(bare, true);
 }
 
 static void report(const struct bare *bare, size_t n_streams)
 {
-	double wall = seconds(CLOCK_MONOTONIC) - bare->began, cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
+	double wall = client_seconds(CLOCK_MONOTONIC) - bare->began, cpu = client_seconds(CLOCK_PROCESS_CPUTIME_ID);
 	struct rusage usage;
 
 	getrusage(RUSAGE_SELF, &usage);
@@ -230,32 +204,39 @@ static void close_streams(struct bare *bare, size_t n)
 		curl_easy_cleanup(bare->streams[i].easy);
 	curl_multi_cleanup(bare->multi);
 	curl_slist_free_all(bare->headers);
+	curl_slist_free_all(bare->json_patch);
 	free(bare->plan.text);
+}
+
+static size_t number(const char *text, size_t max, const char *why)
+{
+	unsigned long n = strtoul(text, NULL, 10);
+
+	if (!n || n > max)
+		client_fail(text, why);
+	return n;
 }
 
 int main(int argc, char **argv)
 {
 	static struct bare bare;
-	size_t n_streams;
+	size_t n_streams, n_connections;
 
-	if (argc != 8)
-		fail("usage", "bare load|patch|get FILE STREAMS URL CA CERT KEY");
+	if (argc != 9)
+		client_fail("usage", "bare load|patch|get|delete FILE STREAMS CONNECTIONS URL CA CERT KEY");
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
 		if (strcmp(argv[1], modes[i].name) == 0)
 			bare.mode = &modes[i];
-	n_streams = strtoul(argv[3], NULL, 10);
-	bare.url = argv[4];
 	if (!bare.mode)
-		fail(argv[1], "is none of load, patch, get");
-	if (!n_streams || n_streams > STREAMS_MAX)
-		fail(argv[3], "is no number of streams between 1 and 256");
-	if (strncmp(bare.url, "https://127.0.0.1:", 18) != 0)
-		fail(bare.url, "is not on loopback; no other server is to be loaded");
+		client_fail(argv[1], "is none of load, patch, get, delete");
+	n_streams = number(argv[3], STREAMS_MAX, "is no number of streams between 1 and 256");
+	n_connections = number(argv[4], n_streams, "is no number of connections between 1 and that of the streams");
+	bare.server = server_from(&argv[5]);
 	plan_read(&bare.plan, argv[2]);
 	curl_global_init(CURL_GLOBAL_DEFAULT);
-	bare.terminal = isatty(STDERR_FILENO);
-	bare.began = seconds(CLOCK_MONOTONIC);
-	open_streams(&bare, n_streams, argv[5], argv[6], argv[7]);
+	bare.reports = !isatty(STDERR_FILENO);
+	bare.began = client_seconds(CLOCK_MONOTONIC);
+	open_streams(&bare, n_streams, n_connections);
 	run(&bare, n_streams);
 	report(&bare, n_streams);
 	close_streams(&bare, n_streams);

@@ -30,6 +30,16 @@ class Objects:
         self.accounts, self.bindings, self.projects = accounts, bindings, projects
         self.organizations = min(10, accounts)
 
+    def account_of(self, binding):
+        return binding % self.accounts
+
+    def _linked(self):
+        """[how many bindings an account has]"""
+        counts = [0] * self.accounts
+        for i in range(self.bindings):
+            counts[self.account_of(i)] += 1
+        return counts
+
     # -- names
 
     def _namespace(self, account):
@@ -54,13 +64,38 @@ class Objects:
 
     def provider_patches(self):
         """What the payment provider (here: billing staff) has said before Tollgate starts."""
-        return [(self._path("paymentmethods", i, f"pm-{i:05}/status"),
-                 {"status": self._method_facts()}) for i in range(self.accounts)]
+        return [(self.method_status_path(i), {"status": self._method_facts()}) for i in range(self.accounts)]
 
-    def status_patches(self):
-        """One PATCH an object: the bare loop's work."""
+    def method_status_path(self, i):
+        return self._path("paymentmethods", i, f"pm-{i:05}/status")
+
+    def finalizer_patches(self):
+        """The JSON patches with which Tollgate puts its finalizer on the accounts, but for the words of the test."""
+        return [(self._path("billingaccounts", i, f"acct-{i:05}"), [
+            {"op": "test", "path": "/metadata/name", "value": f"acct-{i:05}"},
+            {"op": "add", "path": "/metadata/finalizers", "value": [f"{GROUP}/billing-account"]}]) for i in range(self.accounts)]
+
+    def events(self):
+        """What Tollgate tells people at a cold start: an event a binding and one an account."""
+        for i in range(self.bindings):
+            yield self._event("BillingAccountBinding", f"binding-{i:06}", self.account_of(i), "Binding", "Bound",
+                              f'Project "proj-{i:06}" is billed to billing account "acct-{self.account_of(i):05}" from now on.')
+        for i in range(self.accounts):
+            yield self._event("BillingAccount", f"acct-{i:05}", i, "JudgingAccount", "Ready", f'Billing account "acct-{i:05}" is ready.')
+
+    def _event(self, kind, name, account, action, reason, note):
+        namespace = self._namespace(account)
+        return f"/apis/events.k8s.io/v1/namespaces/{namespace}/events", {
+            "apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": f"{name}.18eb7c4d076e5cdb", "namespace": namespace},
+            "eventTime": "2026-01-01T00:00:00.000000Z", "type": "Normal", "action": action, "reason": reason, "note": note,
+            "regarding": {"apiVersion": f"{GROUP}/v1alpha1", "kind": kind, "name": name, "namespace": namespace,
+                          "uid": "4a44561b-c528-4fee-bd03-c1a7c9df64b1"},
+            "reportingController": f"{GROUP}/tollgate", "reportingInstance": "bench_eea9bb44-ec88-4092-a1e2-683b889c3c87"}
+
+    def status_patches(self, kinds=("paymentmethodclasses", "billingaccounts", "paymentmethods", "billingaccountbindings")):
+        """One PATCH an object: the bare loop's work. ProjectBillings do not exist until Tollgate creates them."""
         for key, (path, status) in self.expected().items():
-            if key[0] != "projectbillings":     # does not exist until Tollgate creates it
+            if key[0] in kinds:
                 yield (f"{path}/status", {"status": status})
 
     # -- objects
@@ -85,8 +120,11 @@ class Objects:
             "billingAccountRef": {"name": f"acct-{i:05}"}, "displayName": f"Company card {i:05}",
             "paymentMethodClassRef": {"name": CLASS}, "type": "card"})
 
+    def binding_path(self, i):
+        return self._path("billingaccountbindings", self.account_of(i), f"binding-{i:06}")
+
     def binding(self, i):
-        account = i % self.accounts
+        account = self.account_of(i)
         return self._path("billingaccountbindings", account), _custom(
             "BillingAccountBinding", f"binding-{i:06}", {
                 "billingAccountRef": {"name": f"acct-{account:05}"},
@@ -105,8 +143,8 @@ class Objects:
         def add(plural, namespace, name, path, status):
             result[plural, namespace, name] = (path, status)
 
-        for i in range(self.accounts):
-            name, linked = f"acct-{i:05}", len(range(i, self.bindings, self.accounts))
+        for i, linked in enumerate(self._linked()):
+            name = f"acct-{i:05}"
             add("billingaccounts", self._namespace(i), name, self._path("billingaccounts", i, name),
                 _status([("Ready", "True", "BillingAccountReady", "Billing account is ready."),
                          ("DefaultPaymentMethodReady", "True", "Ready", ready(i)),
@@ -120,9 +158,8 @@ class Objects:
                 _status([("InstrumentReady", "True", "Active", "The payment method can be charged.")],
                         **self._method_facts()))
         for i in range(self.bindings):
-            account, name, project = i % self.accounts, f"binding-{i:06}", f"proj-{i:06}"
-            add("billingaccountbindings", self._namespace(account), name,
-                self._path("billingaccountbindings", account, name),
+            account, name = self.account_of(i), f"binding-{i:06}"
+            add("billingaccountbindings", self._namespace(account), name, self.binding_path(i),
                 _status([("Bound", "True", "SuccessfulBinding",
                           "The project is billed to this account."),
                          ("DeployAllowed", "True", "Allowed", "")],
@@ -143,14 +180,24 @@ class Objects:
 
     # -- checking
 
-    def faults(self, lists):
-        """What is not as expected, as sentences. `lists`: {plural: list from the API server}."""
-        found = {(plural, item["metadata"].get("namespace"), item["metadata"]["name"]): item
-                 for plural, answer in lists.items() for item in answer["items"]}
+    def faults(self, items):
+        """What is not as expected, as sentences. `items`: (plural, object) pairs from the API server."""
+        found = {(plural, item["metadata"].get("namespace"), item["metadata"]["name"]): item.get("status", {}) for plural, item in items}
         for key, (_, want) in self.expected().items():
-            have = found.get(key, {}).get("status", {})
+            have = found.get(key, {})
             if _essence(have) != _essence(want):
                 yield f"{key}: expected {_essence(want)}, found {_essence(have)}"
+
+
+class OneHotAccount(Objects):
+    """As many bindings again on one account, the first, as on all others together: bindings 0 to `hot` - 1 are its."""
+
+    def __init__(self, hot, others):
+        super().__init__(others + 1, 2 * hot)
+        self.hot = hot
+
+    def account_of(self, binding):
+        return 0 if binding < self.hot else 1 + (binding - self.hot) % (self.accounts - 1)
 
 
 def _essence(status):

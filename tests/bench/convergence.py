@@ -1,0 +1,202 @@
+"""Cold start beside the bare loop, and restart beside a bare LIST: time, memory, CPU.
+
+Each run has two fresh, equal control planes in turn. On one Tollgate starts with no
+status written; on the other the bare loop makes the same requests: the accounts' finalizers, all
+statuses and, after the clock has stopped, the Events.
+"""
+
+import statistics
+import time
+
+import objects
+from audit import Audit, BenchError, counts, last, statuses
+from sides import BARE_AGENT, TOLLGATE_AGENT, ServerCost, Tollgate, cpu_seconds, heap, memory
+from table import mib, milliseconds, short
+
+RESTARTS, SCRAPES = 5, 20
+
+# The speed issue's targets. Those in MiB and of CPU are for the size that they name.
+TARGET_TIME, TARGET_RESTART, TARGET_CPU, TARGET_SCRAPE_MS, TARGET_HEAP_BYTES = 1.1, 1.3, 2, 10, 350
+TARGET_PEAK_MIB = {10_000: 20, 100_000: 72}
+TARGET_RSS_MIB = {100_000: 64}
+CPU_SIZE = HEAP_SIZE = 10_000     # below, clock ticks and pages are too coarse
+
+
+# ---------------------------------------------------------------- measuring
+
+class Samples:
+    """A process's CPU over time, to tell what it was at a moment that is known only later."""
+
+    def __init__(self, pid):
+        self.pid, self.points = pid, []
+
+    def take(self):
+        self.points.append((time.time(), cpu_seconds(self.pid)))
+
+    def at(self, moment):
+        before, after = self.points[0], self.points[-1]
+        for point in self.points:
+            if point[0] <= moment:
+                before = point
+            else:
+                after = point
+                break
+        share = (moment - before[0]) / (after[0] - before[0]) if after[0] > before[0] else 0
+        return before[1] + min(share, 1) * (after[1] - before[1])
+
+
+def bare_writes(stage, streams):
+    stage.step(f"the bare loop writes finalizers and statuses over {streams} streams")
+    audit = Audit(stage.plane)
+    requests = [*stage.content.finalizer_patches(), *stage.content.status_patches()]
+    with ServerCost(stage.plane) as cost:
+        done = stage.bare.run("patch", requests, streams)
+    writes = audit.writes(BARE_AGENT)
+    # Finalizers go first: what comes after the last of them is the statuses' own time.
+    finalizers = last([one for one in writes if one.what == "patch billingaccounts"]) or done["began"]
+    found = counts(writes)
+    return {"seconds": last(writes) - done["began"], "status_seconds": last(writes) - finalizers, "counts": found,
+            "writes": len(writes), "statuses": statuses(found), "cpu_seconds": done["cpu_seconds"],
+            "bytes_sent": done["bytes_sent"], "peak_rss_kib": done["peak_rss_kib"],
+            "server_cpu_seconds": cost.seconds, "other_cpu_seconds": cost.others - done["cpu_seconds"]}
+
+
+def bare_events(stage, streams):
+    """The Events as well: their CPU belongs to the same work, their time does not."""
+    stage.step("the bare loop creates the Events")
+    return stage.bare.run("load", stage.content.events(), streams)["cpu_seconds"]
+
+
+def empty(stage):
+    """Resident size with nothing in the cluster: libraries, tables, connection."""
+    stage.step("Tollgate on an empty cluster")
+    with Tollgate(stage.options, stage.plane) as tollgate:
+        tollgate.wait_ready(60)
+        time.sleep(0.5)
+        return memory(tollgate.pid)
+
+
+def cold_start(stage):
+    stage.step("Tollgate's cold start")
+    audit, expected = Audit(stage.plane), len(stage.content.expected())
+    with ServerCost(stage.plane) as cost, Tollgate(stage.options, stage.plane) as tollgate:
+        samples = Samples(tollgate.pid)
+        samples.take()
+        ready = tollgate.wait_ready(stage.options.deadline)
+        metrics = tollgate.wait_idle(stage.options.deadline, stage.progress, expected, samples.take)
+        cpu, size = cpu_seconds(tollgate.pid), memory(tollgate.pid)
+    writes = audit.writes(TOLLGATE_AGENT)
+    found = counts(writes)
+    if not statuses(found):
+        raise BenchError(f"tollgate has written no status; its log: {tollgate.log}")
+    stage.step("looking at every status")
+    stage.check()
+    finished = last(writes, " status")
+    return {"seconds": finished - tollgate.began, "whole_seconds": last(writes) - tollgate.began, "ready_seconds": ready,
+            "cpu_seconds": cpu, "status_cpu_seconds": samples.at(finished), "memory_kib": size, "writes": len(writes),
+            "statuses": statuses(found), "counts": found, "metrics": metrics, "server_cpu_seconds": cost.seconds,
+            "other_cpu_seconds": cost.others - cpu}
+
+
+def restart(stage):
+    """Once, on the converged cluster, beside a bare LIST of the same objects."""
+    bare = stage.bare.run("get", ((f"{path}?resourceVersion=0", None) for path in objects.LISTS), 8)
+    audit = Audit(stage.plane)
+    with Tollgate(stage.options, stage.plane) as tollgate:
+        ready = tollgate.wait_ready(stage.options.deadline)
+        cpu = cpu_seconds(tollgate.pid)
+        metrics = tollgate.wait_idle(stage.options.deadline, stage.progress)
+        size = memory(tollgate.pid)
+        scrapes = [tollgate.scrape() for _ in range(SCRAPES)]
+    writes = audit.writes(TOLLGATE_AGENT)
+    return {"ready_seconds": ready, "ready_cpu_seconds": cpu, "memory_kib": size, "heap": heap(metrics),
+            "bare_list_seconds": bare["seconds"], "bare_list_cpu_seconds": bare["cpu_seconds"],
+            "list_bytes": bare["bytes_received"], "writes": len(writes), "counts": counts(writes),
+            "scrape_seconds": [seconds for seconds, _ in scrapes], "scrape_bytes": scrapes[0][1]}
+
+
+def restarts(stage):
+    times = RESTARTS if stage.content.bindings <= CPU_SIZE else 3
+    found = []
+    for number in range(times):
+        stage.step(f"restart {number + 1} of {times} on the converged cluster")
+        found.append(restart(stage))
+    return found
+
+
+def heap_of_a_binding(stage):
+    """Bytes of heap that half of the bindings took, one each. Deletes them: the last thing that is done on a stage."""
+    half = stage.content.bindings // 2
+    stage.step("the heap with all bindings")
+    before, _ = restart(stage)["heap"]
+    stage.step(f"deleting {half} bindings, to see what they weighed")
+    stage.send("delete", ((stage.content.binding_path(i), None) for i in range(half, stage.content.bindings)))
+    with Tollgate(stage.options, stage.plane) as tollgate:     # counts them off their accounts
+        tollgate.wait_ready(stage.options.deadline)
+        tollgate.wait_idle(stage.options.deadline, stage.progress)
+    after, source = restart(stage)["heap"]
+    return {"bytes": (before - after) / (stage.content.bindings - half), "source": source, "bindings": [stage.content.bindings, half]}
+
+
+# ---------------------------------------------------------------- rows
+
+def median_of(runs, value):
+    return statistics.median(value(run) for run in runs)
+
+
+def count_words(found):
+    return ", ".join(f"{n} {what}" for what, n in found.items())
+
+
+def convergence_rows(table, size, runs):
+    """`runs`: [{"bare", "tollgate", "empty_kib"}]"""
+    table.section(f"{short(size)} bindings: cold start")
+    ours, theirs = runs[-1]["tollgate"], runs[-1]["bare"]
+    table.row("the bare loop: finalizers and statuses; statuses alone", "{:.2f} s, {:.0f} a second; {:.2f} s".format(
+        median_of(runs, lambda r: r["bare"]["seconds"]), median_of(runs, lambda r: r["bare"]["writes"] / r["bare"]["seconds"]),
+        median_of(runs, lambda r: r["bare"]["status_seconds"])))
+    table.row("start to the last status written", f"{median_of(runs, lambda r: r['tollgate']['seconds']):.2f} s")
+    table.ratio("- over the bare loop's time for the same PATCHes", [r["tollgate"]["seconds"] / r["bare"]["seconds"] for r in runs], TARGET_TIME)
+    table.ratio("- over its time for the status PATCHes alone", [r["tollgate"]["seconds"] / r["bare"]["status_seconds"] for r in runs])
+    table.row("its writes, all told", count_words(ours["counts"]))
+    table.row("the bare loop's", count_words(theirs["counts"]))
+    table.ratio("CPU until idle, over the bare loop's for the same calls and Events",
+                [r["tollgate"]["cpu_seconds"] / (r["bare"]["cpu_seconds"] + r["bare"]["event_cpu_seconds"]) for r in runs],
+                TARGET_CPU if size == CPU_SIZE else None,
+                note="; {:.2f} s and {:.2f} s".format(median_of(runs, lambda r: r["tollgate"]["cpu_seconds"]), median_of(
+                    runs, lambda r: r["bare"]["cpu_seconds"] + r["bare"]["event_cpu_seconds"])))
+    table.ratio("- until the last status, over its for finalizers and statuses",
+                [r["tollgate"]["status_cpu_seconds"] / r["bare"]["cpu_seconds"] for r in runs])
+    table.ratio("servers' CPU a write, over that beside the bare loop",
+                [r["tollgate"]["server_cpu_seconds"] / r["tollgate"]["writes"] / r["bare"]["server_cpu_seconds"] * r["bare"]["writes"] for r in runs])
+    peak = max(run["tollgate"]["memory_kib"]["peak"] for run in runs)
+    table.row("peak resident size", mib(peak), peak / 1024, TARGET_PEAK_MIB.get(size), unit=" MiB")
+    table.row("- at the end: data; files (program, libraries); both on an empty cluster", "{}; {}; {}".format(
+        mib(ours["memory_kib"]["anonymous"]), mib(ours["memory_kib"]["file"]), mib(runs[-1]["empty_kib"]["rss"])))
+    table.row("CPU of others meanwhile, in cores: beside the bare loop; beside Tollgate", "{:.2f}; {:.2f}".format(
+        median_of(runs, lambda r: r["bare"]["other_cpu_seconds"] / r["bare"]["seconds"]),
+        median_of(runs, lambda r: r["tollgate"]["other_cpu_seconds"] / r["tollgate"]["whole_seconds"])))
+
+
+def restart_rows(table, size, again, weighed):
+    table.section(f"{short(size)} bindings: restart on the converged cluster")
+    writes = max(one["writes"] for one in again)
+    table.row("writes", str(writes), writes, 0)
+    table.ratio("start to ready, over a bare LIST of the same objects", [one["ready_seconds"] / one["bare_list_seconds"] for one in again],
+                TARGET_RESTART, note="; {:.2f} s and {:.2f} s".format(median_of(again, lambda one: one["ready_seconds"]),
+                                                                     median_of(again, lambda one: one["bare_list_seconds"])))
+    rss, peak = (max(one["memory_kib"][name] for one in again) for name in ("rss", "peak"))
+    table.row("resident size after sync", mib(rss), rss / 1024, TARGET_RSS_MIB.get(size), unit=" MiB")
+    table.row("peak resident size", mib(peak), peak / 1024, TARGET_PEAK_MIB.get(size), unit=" MiB")
+    table.row("- the objects as the API server sends them", mib(again[-1]["list_bytes"] / 1024))
+    if weighed:
+        table.row(f"heap of a cached binding, all told ({weighed['source']}, between {short(weighed['bindings'][1])} and {short(size)})",
+                  f"{weighed['bytes']:.0f} bytes", weighed["bytes"], TARGET_HEAP_BYTES if size >= HEAP_SIZE else None, unit=" bytes")
+
+
+def scrape_rows(table, size, again):
+    table.section(f"{short(size)} bindings: a scrape of /metrics")
+    times = [seconds for one in again for seconds in one["scrape_seconds"]]
+    median = statistics.median(times)
+    table.row("median; longest; bytes", f"{milliseconds(median)}; {milliseconds(max(times))}; {again[-1]['scrape_bytes']}",
+              median * 1000, TARGET_SCRAPE_MS, unit=" ms")
