@@ -88,7 +88,7 @@ def theirs(stage, user):
     path = f"{objects.API}/billingaccountbindings"
     version = json.loads(stage.plane.kubectl("get", "--raw", f"{path}?limit=1").stdout)["metadata"]["resourceVersion"]
     _, status = next(stage.content.status_patches(["billingaccountbindings"]))
-    plan = OUT / "react"
+    plan = OUT / "react.plan"
     plan.write_text(f"{path}?watch=1&allowWatchBookmarks=true&resourceVersion={version}\n"
                     f"{objects.API}/namespaces/ billingaccountbindings\n{json.dumps(status)}\n")
     with subprocess.Popen([OUT / "react", plan, str(ROUNDS), *credentials(stage.plane)], stdout=subprocess.PIPE, text=True) as process:

@@ -40,10 +40,11 @@ def ping(port, path):
 def serve():
     listener = socket.create_server(("127.0.0.1", 0))
     print(listener.getsockname()[1], flush=True)
-    connection, _ = listener.accept()
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    while connection.recv(4096):
-        connection.sendall(ANSWER)
+    while True:     # one caller after the other
+        connection, _ = listener.accept()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while connection.recv(4096):
+            connection.sendall(ANSWER)
 
 
 if __name__ == "__main__":
