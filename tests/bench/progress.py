@@ -17,7 +17,7 @@ class Progress:
 
     def step(self, text):
         """From now on it is doing this."""
-        self.text, self.step_began, self.shown = text, time.time(), time.time()
+        self.text, self.shown, self.done = text, time.time(), None
         self._show("")
         self.shown = 0 if self.terminal else time.time()
 
@@ -26,8 +26,11 @@ class Progress:
         self._now_and_then(detail)
 
     def bar(self, done, whole):
-        """So much of it is done."""
-        share, passed = done / whole if whole else 1, time.time() - self.step_began
+        """So much of it is done; a step may have one bar after the other."""
+        if self.done is None or done < self.done:
+            self.bar_began = time.time()
+        self.done = done
+        share, passed = done / whole if whole else 1, time.time() - self.bar_began
         left = f", {minutes(passed / share * (1 - share))} left" if share > 0.02 and passed > 2 else ""
         full = round(min(share, 1) * BAR_CELLS)
         self._now_and_then(f"[{'#' * full}{'.' * (BAR_CELLS - full)}] {share:4.0%}, {done} of {whole}{left}")

@@ -63,6 +63,7 @@ def both(tollgate, port):
 def expire(stage, tollgate):
     """Makes all that Tollgate's watches know a version too old."""
     tollgate.process.send_signal(signal.SIGSTOP)
+    # Its connection must be gone first: what is written would wait there for it, and make it know the present version.
     stage.plane.stop_component("kube-apiserver", signal.SIGKILL)
     stage.plane.start_component("kube-apiserver", timeout=300)
     stage.send("patch", ((stage.content.binding_path(i), {"metadata": {"labels": {"touched": "yes"}}}) for i in range(TOUCHED)))

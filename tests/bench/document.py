@@ -1,0 +1,34 @@
+#!/usr/bin/env python3
+"""Puts the last results into docs/performance.md: the table between its markers, and the plots beside it. `make performance` runs it."""
+
+import json
+import sys
+
+from bench import RESULTS
+from curves import plots
+from sides import ROOT
+from table import heading, lines
+
+PAGE = ROOT / "docs" / "performance.md"
+PLOTS = ROOT / "docs" / "performance"
+BEGIN, END = "<!-- table: written by `make performance` -->", "<!-- end of the table -->"
+
+
+def main():
+    if not RESULTS.exists():
+        sys.exit(f"document: there is no {RESULTS.relative_to(ROOT)}: run `make bench` first")
+    results, text = json.loads(RESULTS.read_text()), PAGE.read_text()
+    if text.count(BEGIN) != 1 or text.count(END) != 1:
+        sys.exit(f"document: {PAGE.relative_to(ROOT)} must have the lines {BEGIN!r} and {END!r} once each")
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    PAGE.write_text("\n".join([f"{before}{BEGIN}", f"{heading(results['machine'])}:", "", *lines(results["rows"]), "", f"{END}{after}"]))
+    PLOTS.mkdir(exist_ok=True)
+    for name, plot in plots(results).items():
+        if plot.series:
+            (PLOTS / f"{name}.svg").write_text(plot.svg())
+    print(f"document: {PAGE.relative_to(ROOT)} and its plots are of {heading(results['machine'])}")
+
+
+if __name__ == "__main__":
+    main()
