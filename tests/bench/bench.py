@@ -79,6 +79,7 @@ class Bench:
         """What is measured at rest; the order matters: deleting is last."""
         if self.wants("restart", "scrape"):
             found["restart"] = restarts(place)
+            self.save()
         if self.wants("latency") and size <= LATENCY_SIZE:
             found["latency"] = latency(place)
             self.save()
