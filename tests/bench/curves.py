@@ -6,6 +6,8 @@ Written by hand, no library: a line a series, named at its end. Colours are of t
 import math
 from html import escape
 
+from convergence import same_calls_cpu
+
 WIDTH, HEIGHT = 720, 400
 LEFT, RIGHT, TOP, BOTTOM = 70, 190, 46, 52
 LABEL_APART = 16        # pixels between the names at the lines' ends
@@ -106,6 +108,6 @@ def plots(results):
             "the objects as JSON": line(again, lambda one: one["list_bytes"] / 1024 ** 2)}),
         "cpu": Plot("CPU of a cold start, and of a restart until ready", " s", {
             "Tollgate, cold": line(runs, lambda one: one["tollgate"]["cpu_seconds"]),
-            "bare loop, same calls": line(runs, lambda one: one["bare"]["cpu_seconds"] + one["bare"]["event_cpu_seconds"]),
+            "bare loop, same calls": line(runs, same_calls_cpu),
             "Tollgate, restart": line(again, lambda one: one["ready_cpu_seconds"]),
             "bare LIST": line(again, lambda one: one["bare_list_cpu_seconds"])})}
