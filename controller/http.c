@@ -44,6 +44,11 @@ enum {
 	BUFFER_BYTES = 16 << 10, /* a call; larger is not faster, since TLS records have 16 KiB */
 	STREAMS_MAX = 250,	 /* on one connection, if the server takes as many: kube-apiserver's own limit */
 	SPARE_MAX = 16,
+	LOOK_AGAIN_MS = 50,       /* see look_at_what_was_left */
+	LOOK_AGAIN_LAST_MS = 500,
+	STIR_FIRST_MS = 100,
+	STIR_LAST_MS = 2000,
+	STIR_TIMEOUT_MS = 10 * 1000,
 	REREAD_MS = 60 * 1000,	  /* certificates; client-go looks every 5 minutes */
 	REREAD_BAD_MS = 5 * 1000, /* when they were found half written */
 };
@@ -69,6 +74,7 @@ struct watched {
 	uv_poll_t poll;
 	curl_socket_t fd;
 	bool full;        /* curl waits until it can write */
+	bool look;        /* something came, and nobody has looked again since */
 	int64_t heard_ms; /* when it was last readable */
 };
 
@@ -105,7 +111,9 @@ struct http {
 	struct log *log;
 	struct generation *generations; /* the newest first: all new calls go there */
 	bool renewed;                   /* there is a new one, and watches on the others have not been ended yet */
-	uv_timer_t patrol;
+	uv_timer_t patrol, again; /* again: look_at_what_was_left */
+	int64_t again_since_ms, stir_ms;
+	struct call *stirring; /* NULL = none is under way */
 	int64_t patrol_at_ms; /* INT64_MAX = not armed */
 	int64_t late_at_ms;   /* no call under way is late before; INT64_MAX = none ever is */
 	int64_t reread_at_ms; /* INT64_MAX = there is no file to read */
@@ -148,12 +156,26 @@ static void expect_late(const struct call *call)
 		call->http->late_at_ms = call->body_until_ms;
 }
 
+static void look_at_what_was_left(uv_timer_t *timer);
+static struct call *port_send(void *self, const struct request *request, const struct reply *reply);
+
 static void reset(curl_socket_t fd)
 {
 	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
 
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	shutdown(fd, SHUT_RDWR);
+}
+
+/* When nothing has come for so long, or, where something always comes, after a while. */
+static void arm_again(struct http *http)
+{
+	const int64_t now = loop_monotonic_ms();
+
+	if (!uv_is_active((uv_handle_t *)&http->again))
+		http->again_since_ms = now;
+	if (now - http->again_since_ms < LOOK_AGAIN_LAST_MS)
+		uv_timer_start(&http->again, look_at_what_was_left, LOOK_AGAIN_MS, 0);
 }
 
 static void socket_ready(uv_poll_t *poll, int status, int events)
@@ -164,6 +186,8 @@ static void socket_ready(uv_poll_t *poll, int status, int events)
 	if (events & UV_READABLE) {
 		curl_events |= CURL_CSELECT_IN;
 		watched->heard_ms = loop_monotonic_ms();
+		watched->look = true;
+		arm_again(watched->generation->http);
 	}
 	if (events & UV_WRITABLE)
 		curl_events |= CURL_CSELECT_OUT;
@@ -330,6 +354,85 @@ static void run_curl(struct generation *generation, curl_socket_t fd, int events
 	} while (again && find_watched(generation, fd));
 	generation->running = false;
 	retire(generation);
+}
+
+/* ---- what curl leaves behind ---- */
+
+static struct watched *find_look(const struct http *http)
+{
+	for (const struct generation *generation = http->generations; generation; generation = generation->next)
+		for (struct watched *watched = generation->sockets; watched; watched = watched->next)
+			if (watched->look)
+				return watched;
+	return NULL;
+}
+
+/* An answer that has begun and does not go on. */
+static bool is_stuck(const struct call *call)
+{
+	long version = 0;
+
+	if (!call->generation || !call->status || call->endless || loop_monotonic_ms() - call->heard_ms < call->http->stir_ms)
+		return false;
+	curl_easy_getinfo(call->easy, CURLINFO_HTTP_VERSION, &version);
+	return version == CURL_HTTP_VERSION_2_0;
+}
+
+static int ignore_data(void *context, int status, const char *data, size_t len)
+{
+	(void)context;
+	(void)status;
+	(void)data;
+	(void)len;
+	return 0;
+}
+
+static void stirred(void *context, int status, int retry_after_ms, const struct error *transport)
+{
+	struct http *http = context;
+
+	(void)status;
+	(void)retry_after_ms;
+	(void)transport;
+	http->stirring = NULL;
+}
+
+/* Whatever the server answers to this one, something comes. */
+static void stir(struct http *http)
+{
+	const struct request request = { .method = "GET", .path = "/version", .timeout_ms = STIR_TIMEOUT_MS };
+	const struct reply reply = { .context = http, .on_data = ignore_data, .on_done = stirred };
+
+	http->stirring = port_send(http, &request, &reply);
+	http->stir_ms = http->stir_ms < STIR_LAST_MS ? 2 * http->stir_ms : http->stir_ms;
+}
+
+/* When an HTTP/2 stream's buffer is full, curl (7.88) has nghttp2 pause in the middle of what has come, and does not always go on with it:
+ * other streams' data may be left, and where all that was left is that a stream ends, nothing but new bytes on the connection brings that
+ * to light. One start of twenty stood still for a minute that way with a list that had come whole, until a watch was told something. So
+ * when nothing has come for a moment curl is made to look once more; and where an answer is not complete by then, a small request stirs the
+ * connection. */
+static void look_at_what_was_left(uv_timer_t *timer)
+{
+	struct http *http = timer->data;
+	const uint64_t before = http->stats.bytes_in;
+	struct watched *watched;
+	bool incomplete = false, stuck = false;
+
+	while ((watched = find_look(http))) {
+		watched->look = false;
+		run_curl(watched->generation, watched->fd, CURL_CSELECT_IN);
+	}
+	for (const struct call *call = http->calls; call; call = call->next) {
+		incomplete |= call->generation && call->status && !call->endless;
+		stuck |= is_stuck(call);
+	}
+	if (!incomplete)
+		http->stir_ms = STIR_FIRST_MS;
+	else if (stuck && !http->stirring)
+		stir(http);
+	if (incomplete || http->stats.bytes_in != before)
+		arm_again(http);
 }
 
 /* ---- generations ---- */
@@ -1196,6 +1299,13 @@ static void patrol_closed(uv_handle_t *timer)
 	free(timer->data);
 }
 
+static void again_closed(uv_handle_t *timer)
+{
+	struct http *http = timer->data;
+
+	uv_close((uv_handle_t *)&http->patrol, patrol_closed);
+}
+
 static int open_credentials(struct http *http, struct error *err)
 {
 	const struct cluster_config *config = http->config;
@@ -1234,9 +1344,11 @@ struct http *http_new(struct loop *loop, const struct cluster_config *config, st
 	http->config = config;
 	http->log = log;
 	http->user_agent = memory_strdup(user_agent);
+	http->stir_ms = STIR_FIRST_MS;
 	http->patrol_at_ms = http->reread_at_ms = http->late_at_ms = INT64_MAX;
 	uv_timer_init(loop_uv(loop), &http->patrol);
-	http->patrol.data = http;
+	uv_timer_init(loop_uv(loop), &http->again);
+	http->patrol.data = http->again.data = http;
 	for (unsigned i = 0; i < HTTP_METHODS; i++)
 		http->stats.durations[i].buckets = &buckets_request;
 	if (endpoint_init(&http->endpoint, config, err) || open_credentials(http, err)) {
@@ -1252,6 +1364,7 @@ struct http *http_new(struct loop *loop, const struct cluster_config *config, st
 /* Without callbacks. Whoever sent them may still cancel them. */
 static void kill_calls(struct http *http)
 {
+	http->stirring = NULL;
 	while (http->calls) {
 		struct call *call = http->calls;
 
@@ -1299,5 +1412,5 @@ void http_free(struct http *http)
 	free(http->fds);
 	free(http->user_agent);
 	curl_global_cleanup();
-	uv_close((uv_handle_t *)&http->patrol, patrol_closed);
+	uv_close((uv_handle_t *)&http->again, again_closed);
 }
