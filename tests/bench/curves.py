@@ -8,8 +8,8 @@ from html import escape
 
 from convergence import same_calls_cpu
 
-WIDTH, HEIGHT = 720, 400
-LEFT, RIGHT, TOP, BOTTOM = 70, 190, 46, 52
+WIDTH, HEIGHT = 770, 400
+LEFT, RIGHT, TOP, BOTTOM = 70, 240, 46, 52
 LABEL_APART = 16        # pixels between the names at the lines' ends
 
 STYLE = """\
