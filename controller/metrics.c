@@ -72,6 +72,8 @@
 	M(GAUGE, tollgate_object_bytes, kinds, "Bytes of the cached records", s->cache.bytes[i])                                 \
 	M(GAUGE, tollgate_heap_bytes, pools, "Memory by what holds it; other: tables, libraries, what the allocator keeps free", \
 	  s->pools[i])                                                                                                           \
+	M(GAUGE, tollgate_allocated_bytes, once, "Heap that is in use, as the allocator counts it",                              \
+	  s->process.allocated_bytes)                                                                                            \
 	M(GAUGE, tollgate_interned_strings, once, "Names and other words that are held once each",                               \
 	  atoms_count(s->manager->atoms))                                                                                        \
 	M(GAUGE, tollgate_memory_limit_bytes, once, "Memory that the cgroup, or one above it, may use",                          \

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <limits.h>
+#include <malloc.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,6 +164,13 @@ static double next_number(const char **at)
 	return number;
 }
 
+static double allocated_bytes(void)
+{
+	const struct mallinfo2 heap = mallinfo2();
+
+	return (double)heap.uordblks + (double)heap.hblkhd;
+}
+
 struct process_stats process_stats(const char *root)
 {
 	char text[256];
@@ -175,6 +183,7 @@ struct process_stats process_stats(const char *root)
 		.virtual_bytes = size * page,
 		.resident_bytes = resident * page,
 		.anonymous_bytes = (resident - shared) * page,
+		.allocated_bytes = allocated_bytes(),
 		.virtual_max_bytes = limit_of(RLIMIT_AS),
 		.open_fds = count_fds(root),
 		.max_fds = limit_of(RLIMIT_NOFILE),

@@ -12,6 +12,7 @@ struct process_stats {
 	double cpu_seconds, start_time_seconds /* Unix time */;
 	double resident_bytes, virtual_bytes, virtual_max_bytes;
 	double anonymous_bytes; /* of the resident ones, those without a file: heap and stack */
+	double allocated_bytes; /* what malloc has given out, its own overhead included; 0 where it is another's than glibc's */
 	double open_fds, max_fds;
 	double memory_limit_bytes; /* the tightest of its cgroup and those above it, as far as they can be seen from here */
 };

@@ -208,7 +208,5 @@ class Tollgate:
 
 
 def heap(metrics):
-    """(bytes, where from): what the allocator has given out, where this Tollgate tells; else all of its anonymous memory."""
-    if "tollgate_heap_bytes" in metrics:
-        return metrics["tollgate_heap_bytes"], "allocated"
-    return sum(value for name, value in metrics.items() if name.startswith("tollgate_heap_bytes{")), "RssAnon"
+    """What the allocator has given out."""
+    return metrics["tollgate_allocated_bytes"]
