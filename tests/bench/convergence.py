@@ -130,14 +130,14 @@ def heap_of_a_binding(stage):
     """Bytes of heap that half of the bindings took, one each. Deletes them: the last thing that is done on a stage."""
     half = stage.content.bindings // 2
     stage.step("the heap with all bindings")
-    before, _ = restart(stage)["heap"]
+    before = restart(stage)["heap"]
     stage.step(f"deleting {half} bindings, to see what they weighed")
     stage.send("delete", ((stage.content.binding_path(i), None) for i in range(half, stage.content.bindings)))
     with Tollgate(stage.options, stage.plane) as tollgate:     # counts them off their accounts
         tollgate.wait_ready(stage.options.deadline)
         tollgate.wait_idle(stage.options.deadline, stage.progress)
-    after, source = restart(stage)["heap"]
-    return {"bytes": (before - after) / (stage.content.bindings - half), "source": source, "bindings": [stage.content.bindings, half]}
+    after = restart(stage)["heap"]
+    return {"bytes": (before - after) / (stage.content.bindings - half), "bindings": [stage.content.bindings, half]}
 
 
 # ---------------------------------------------------------------- rows
@@ -197,7 +197,7 @@ def restart_rows(table, size, again, weighed):
     table.row("peak resident size", mib(peak), peak / 1024, TARGET_PEAK_MIB.get(size), unit=" MiB")
     table.row("- the objects as the API server sends them", mib(again[-1]["list_bytes"] / 1024))
     if weighed:
-        table.row(f"heap of a cached binding, all told ({weighed['source']}, between {short(weighed['bindings'][1])} and {short(size)})",
+        table.row(f"heap of a cached binding, all told (between {short(weighed['bindings'][1])} and {short(size)})",
                   f"{weighed['bytes']:.0f} bytes", weighed["bytes"], TARGET_HEAP_BYTES if size >= HEAP_SIZE else None, unit=" bytes")
 
 
