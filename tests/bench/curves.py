@@ -36,6 +36,8 @@ class Plot:
 
     @staticmethod
     def _decades(values):
+        if not values:      # nothing to draw: document.py leaves it out
+            return 0, 1
         low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
         return low, max(high, low + 1)
 

@@ -20,13 +20,13 @@ def main():
     results, text = json.loads(RESULTS.read_text()), PAGE.read_text()
     if text.count(BEGIN) != 1 or text.count(END) != 1:
         sys.exit(f"document: {PAGE.relative_to(ROOT)} must have the lines {BEGIN!r} and {END!r} once each")
+    drawn = {name: plot.svg() for name, plot in plots(results).items() if plot.series}
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
     PAGE.write_text("\n".join([f"{before}{BEGIN}", f"{heading(results['machine'])}:", "", *lines(results["rows"]), "", f"{END}{after}"]))
     PLOTS.mkdir(exist_ok=True)
-    for name, plot in plots(results).items():
-        if plot.series:
-            (PLOTS / f"{name}.svg").write_text(plot.svg())
+    for name, svg in drawn.items():
+        (PLOTS / f"{name}.svg").write_text(svg)
     print(f"document: {PAGE.relative_to(ROOT)} and its plots are of {heading(results['machine'])}")
 
 
