@@ -112,7 +112,8 @@ struct http {
 	struct generation *generations; /* the newest first: all new calls go there */
 	bool renewed;                   /* there is a new one, and watches on the others have not been ended yet */
 	uv_timer_t patrol, again; /* again: look_at_what_was_left */
-	int64_t again_since_ms, stir_ms;
+	int64_t again_since_ms;
+	int64_t stir_ms, stirred_at_ms; /* after so long a silence; counted from the last time at the earliest */
 	struct call *stirring; /* NULL = none is under way */
 	int64_t patrol_at_ms; /* INT64_MAX = not armed */
 	int64_t late_at_ms;   /* no call under way is late before; INT64_MAX = none ever is */
@@ -370,9 +371,11 @@ static struct watched *find_look(const struct http *http)
 /* An answer that has begun and does not go on. */
 static bool is_stuck(const struct call *call)
 {
+	const struct http *http = call->http;
+	const int64_t since_ms = call->heard_ms > http->stirred_at_ms ? call->heard_ms : http->stirred_at_ms;
 	long version = 0;
 
-	if (!call->generation || !call->status || call->endless || loop_monotonic_ms() - call->heard_ms < call->http->stir_ms)
+	if (!call->generation || !call->status || call->endless || loop_monotonic_ms() - since_ms < http->stir_ms)
 		return false;
 	curl_easy_getinfo(call->easy, CURLINFO_HTTP_VERSION, &version);
 	return version == CURL_HTTP_VERSION_2_0;
@@ -404,7 +407,8 @@ static void stir(struct http *http)
 	const struct reply reply = { .context = http, .on_data = ignore_data, .on_done = stirred };
 
 	http->stirring = port_send(http, &request, &reply);
-	http->stir_ms = http->stir_ms < STIR_LAST_MS ? 2 * http->stir_ms : http->stir_ms;
+	http->stirred_at_ms = loop_monotonic_ms();
+	http->stir_ms = http->stir_ms < STIR_LAST_MS / 2 ? 2 * http->stir_ms : STIR_LAST_MS;
 }
 
 /* When an HTTP/2 stream's buffer is full, curl (7.88) has nghttp2 pause in the middle of what has come, and does not always go on with it:
@@ -417,17 +421,20 @@ static void look_at_what_was_left(uv_timer_t *timer)
 	struct http *http = timer->data;
 	const uint64_t before = http->stats.bytes_in;
 	struct watched *watched;
-	bool incomplete = false, stuck = false;
+	bool incomplete = false, silent = false, stuck = false;
 
 	while ((watched = find_look(http))) {
 		watched->look = false;
 		run_curl(watched->generation, watched->fd, CURL_CSELECT_IN);
 	}
 	for (const struct call *call = http->calls; call; call = call->next) {
-		incomplete |= call->generation && call->status && !call->endless;
+		const bool begun = call->generation && call->status && !call->endless;
+
+		incomplete |= begun;
+		silent |= begun && loop_monotonic_ms() - call->heard_ms >= STIR_FIRST_MS;
 		stuck |= is_stuck(call);
 	}
-	if (!incomplete)
+	if (!silent)
 		http->stir_ms = STIR_FIRST_MS;
 	else if (stuck && !http->stirring)
 		stir(http);
@@ -1412,5 +1419,6 @@ void http_free(struct http *http)
 	free(http->fds);
 	free(http->user_agent);
 	curl_global_cleanup();
+	uv_timer_stop(&http->patrol); /* it is closed later, and would meet what is gone by then */
 	uv_close((uv_handle_t *)&http->again, again_closed);
 }
