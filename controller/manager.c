@@ -83,9 +83,10 @@ static void sweep_everything(struct manager *m)
 	m->sweep = (struct sweep){ .left = KIND_COUNT };
 }
 
+/* Keys of its own are what it waits for: however many changes there are, those age and get their turns. */
 static bool sweep_is_due(const struct manager *m)
 {
-	return m->sweep.left && m->dispatch.open && queue_stats(m->queue, 0).depth < m->config.sweep_ahead;
+	return m->sweep.left && m->dispatch.open && queue_stats(m->queue, 0).low < m->config.sweep_ahead;
 }
 
 static void sweep_on(struct manager *m)

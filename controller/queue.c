@@ -510,6 +510,7 @@ struct queue_stats queue_stats(const struct queue *queue, int64_t now_mono_ms)
 	int64_t waited_ms = oldest != NULL ? subtract_saturating(now_mono_ms, oldest->since_ms) : 0;
 	struct queue_stats stats = {
 		.depth = queue->heaps[HEAP_LOW].n + queue->heaps[HEAP_HIGH].n,
+		.low = queue->heaps[HEAP_LOW].n,
 		.processing = queue->n_running,
 		.delayed = queue->heaps[HEAP_MONO].n,
 		.timed = queue->heaps[HEAP_WALL].n,

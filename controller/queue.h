@@ -72,7 +72,8 @@ instant_t queue_next_wall(const struct queue *);
 struct queue_stats {
 	uint64_t adds_total; /* that changed something: a key that was already waiting is not counted */
 	uint64_t retries_total;
-	size_t depth; /* ready */
+	size_t depth; /* ready, */
+	size_t low;   /* and of these with LOW priority */
 	size_t processing;
 	size_t delayed, timed;	 /* pending add_after or retry; pending add_at */
 	size_t keys;		 /* remembered for whatever reason, failures included */
