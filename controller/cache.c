@@ -17,7 +17,6 @@ enum {
 	NOTED_MAX = 8,
 	/* So many events of a key and still not the awaited one: something is not as we think, so look. */
 	DROPPED_MAX = 32,
-	VERSION_SIZE = 64,
 };
 
 enum flight { IN_STEP = 0, FLYING, AWAITING };
@@ -30,12 +29,12 @@ struct aside {
 	bool behind;  /* while FLYING: `awaited`, of the request before, is still to come, and what comes before it is old news */
 	bool unseen;             /* what we hold came with an answer, and the watch has not shown it yet */
 	bool held_unseen;        /* that, when the request began, */
-	char held[VERSION_SIZE]; /* and the version */
+	char held[WIRE_VERSION_SIZE]; /* and the version */
 	unsigned n_noted;
-	char noted[NOTED_MAX][VERSION_SIZE]; /* versions that events brought while FLYING */
-	char awaited[VERSION_SIZE];
+	char noted[NOTED_MAX][WIRE_VERSION_SIZE]; /* versions that events brought while FLYING */
+	char awaited[WIRE_VERSION_SIZE];
 	unsigned n_dropped;        /* events while AWAITING */
-	char listed[VERSION_SIZE]; /* what a list named instead of `awaited`: the stream goes on after it and never brings it */
+	char listed[WIRE_VERSION_SIZE]; /* what a list named instead of `awaited`: the stream goes on after it and never brings it */
 };
 
 /* What few entries keep besides their record (store.h: HELD_BESIDE). */
@@ -186,7 +185,7 @@ static void mark_doubtful(struct cache *cache, enum kind_id kind, struct entry *
 
 static void note(struct aside *a, const char *version)
 {
-	if (a->n_noted == NOTED_MAX || strlen(version) >= VERSION_SIZE)
+	if (a->n_noted == NOTED_MAX || strlen(version) >= WIRE_VERSION_SIZE)
 		a->blurred = true;
 	else
 		memcpy(a->noted[a->n_noted++], version, strlen(version) + 1);
@@ -264,7 +263,7 @@ void cache_put(struct cache *cache, enum kind_id kind, void *record)
 {
 	const struct object *new = record;
 	struct store *store = &cache->view.stores[kind];
-	uint32_t number = store_find_or_add(&cache->view, (struct key){ .kind = (uint8_t)kind, .ns = new->ns, .name = new->name });
+	uint32_t number = store_find_or_add(&cache->view, object_key(kind, record));
 	struct entry *e = entry_at(&cache->view, kind, number);
 	struct aside *a = aside(e);
 
@@ -274,7 +273,7 @@ void cache_put(struct cache *cache, enum kind_id kind, void *record)
 		record_free(cache->codec, kinds[kind].resource, record);
 	} else if (!is_news(cache, e, new->resource_version)) {
 		/* A list may be older than our write, or newer: then the awaited event never comes. */
-		if (store->listing && strlen(new->resource_version) < VERSION_SIZE)
+		if (store->listing && strlen(new->resource_version) < WIRE_VERSION_SIZE)
 			memcpy(a->listed, new->resource_version, strlen(new->resource_version) + 1);
 		if (a->flight == FLYING)
 			a->behind &= !store->listing;
@@ -366,7 +365,7 @@ void cache_write_begin(struct cache *cache, struct key key)
 	a->held_unseen = a->unseen;
 	a->held[0] = '\0';
 	if (entry_record(e))
-		compact_version(entry_record(e), a->held, VERSION_SIZE);
+		compact_version(entry_record(e), a->held, WIRE_VERSION_SIZE);
 	a->behind = a->flight == AWAITING;
 	cache->awaiting -= a->behind; /* the answer may name a newer version to await */
 	a->flight = FLYING;
@@ -434,7 +433,7 @@ static bool is_newer(struct cache *cache, struct key key, struct entry *e, const
 
 	land(cache, a);
 	*changed = true;
-	if (a->blurred || strlen(version) >= VERSION_SIZE) {
+	if (a->blurred || strlen(version) >= WIRE_VERSION_SIZE) {
 		mark_doubtful(cache, key.kind, e);
 	} else if (was_noted(a, version)) {
 		/* The watch was faster: what we hold is this version or a newer one. */

@@ -114,6 +114,13 @@ static void say_what_was_left_out(struct dispatch *d, int64_t now)
 
 /* ---- who is woken ---- */
 
+/* Or NULL. It, and what is looked at with it, lasts until the next such look, or until something is decided. */
+static const void *look_at(struct dispatch *d, struct key key)
+{
+	cache_end_looks(d->cache);
+	return view_get(cache_view(d->cache), key.kind, key.ns, key.name);
+}
+
 static void wake_now(void *context, struct key key)
 {
 	struct dispatch *d = context;
@@ -154,10 +161,8 @@ static struct outcome decide(struct dispatch *d, struct key key)
 static void tell_the_time(struct dispatch *d, struct key key)
 {
 	const struct view *view = cache_view(d->cache);
-	const void *object;
+	const void *object = look_at(d, key);
 
-	cache_end_looks(d->cache);
-	object = view_get(view, key.kind, key.ns, key.name);
 	if (object)
 		kinds_wake_dependents(view, (enum kind_id)key.kind, NULL, object, &(struct key_sink){ .context = d, .add = wake_now });
 }
@@ -244,10 +249,8 @@ static void tell_watchers(struct dispatch *d, struct key key, const struct error
 {
 	const struct view *view = cache_view(d->cache);
 	const struct key_sink sink = { .context = d, .add = err ? wake_unless_failed : wake_now };
-	const void *object;
+	const void *object = look_at(d, key);
 
-	cache_end_looks(d->cache);
-	object = view_get(view, key.kind, key.ns, key.name);
 	if (object)
 		kinds_settled(view, (enum kind_id)key.kind, object, &sink);
 }

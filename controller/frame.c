@@ -233,6 +233,20 @@ bool frame_head(const struct frame *frame, struct frame_head *head)
 	return true;
 }
 
+bool frame_word_is(struct frame_word word, const char *text)
+{
+	return word.len == strlen(text) && memcmp(word.at, text, word.len) == 0;
+}
+
+bool frame_word_copy(struct frame_word word, char *to, size_t room)
+{
+	if (!word.len || word.len >= room)
+		return false;
+	memcpy(to, word.at, word.len);
+	to[word.len] = '\0';
+	return true;
+}
+
 /* ---- the way through it ---- */
 
 static void start(struct frame *frame)

@@ -95,5 +95,8 @@ int frame_finish(struct frame *, frame_emit *emit, void *context, struct error *
 /* Within emit: what was noted of its slice. False if that cannot be told for certain without the JSON library: the brackets do not
  * match, something is there twice, has an escape or is no string. What is no JSON for another reason is not noticed. */
 bool frame_head(const struct frame *, struct frame_head *);
+bool frame_word_is(struct frame_word, const char *text);
+/* NUL-terminated. False, and nothing done: it is not there, empty, or does not fit. */
+bool frame_word_copy(struct frame_word, char *to, size_t room);
 
 #endif

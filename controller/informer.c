@@ -21,13 +21,6 @@ static void step(struct informer *inf, const struct watch_event *event)
 	act(inf, watch_step(&inf->watch, event, inf->port->monotonic_ms(inf->port->self)));
 }
 
-static struct key object_key(enum kind_id kind, const void *record)
-{
-	const struct object *o = record;
-
-	return (struct key){ .kind = (uint8_t)kind, .ns = o->ns, .name = o->name };
-}
-
 /* An object that can't be read is no reason to stop: say so, and no longer believe what we held under its name. */
 static void take_poison(struct informer *inf, const struct wire_event *event)
 {
@@ -55,11 +48,8 @@ static bool take_known(struct informer *inf, const struct frame_head *head, char
 {
 	const struct key key = { .kind = (uint8_t)inf->kind, .ns = find_atom(inf, head->ns), .name = find_atom(inf, head->name) };
 
-	if (!key.name || !key.ns != !head->ns.at || !head->resource_version.len || head->resource_version.len >= WIRE_VERSION_SIZE)
-		return false;
-	memcpy(version, head->resource_version.at, head->resource_version.len);
-	version[head->resource_version.len] = '\0';
-	if (!cache_put_known(inf->cache, key, version))
+	if (!key.name || !key.ns != !head->ns.at || !frame_word_copy(head->resource_version, version, WIRE_VERSION_SIZE) ||
+	    !cache_put_known(inf->cache, key, version))
 		return false;
 	inf->stats.events++;
 	inf->stats.known++;
@@ -74,18 +64,14 @@ static bool item_is_known(struct informer *inf)
 	return frame_head(&inf->frame, &head) && take_known(inf, &head, version);
 }
 
-static bool is(struct frame_word word, const char *text)
-{
-	return word.len == strlen(text) && memcmp(word.at, text, word.len) == 0;
-}
-
 /* The version of a DELETED is that of the deletion. */
 static bool event_is_known(struct informer *inf)
 {
 	struct frame_head head;
 	char version[WIRE_VERSION_SIZE];
 
-	if (!frame_head(&inf->frame, &head) || (!is(head.type, "MODIFIED") && !is(head.type, "ADDED")) || !take_known(inf, &head, version))
+	if (!frame_head(&inf->frame, &head) ||
+	    (!frame_word_is(head.type, "MODIFIED") && !frame_word_is(head.type, "ADDED")) || !take_known(inf, &head, version))
 		return false;
 	step(inf, &(struct watch_event){ .type = WATCH_EVENT, .resource_version = version });
 	return true;

@@ -70,11 +70,10 @@ static void sweep_object(void *context, const void *object)
 {
 	struct manager *m = context;
 	const enum kind_id kind = (enum kind_id)(m->sweep.left - 1);
-	const struct object *o = object;
 	const struct key_sink sink = { .context = m, .add = enqueue_missing };
 
 	if (kinds[kind].reconciler->run)
-		queue_add(m->queue, (struct key){ .kind = (uint8_t)kind, .ns = o->ns, .name = o->name }, PRIORITY_LOW, mono(m));
+		queue_add(m->queue, object_key(kind, object), PRIORITY_LOW, mono(m));
 	kinds_wake_dependents(cache_view(m->cache), kind, NULL, object, &sink);
 }
 

@@ -68,7 +68,7 @@ static void job_free(struct job *job)
 
 static bool spells(struct frame_word word, atom_t atom)
 {
-	return atom ? word.len == strlen(atom->text) && memcmp(word.at, atom->text, word.len) == 0 : !word.at;
+	return atom ? frame_word_is(word, atom->text) : !word.at;
 }
 
 /* Where a finalizer is removed it must be told besides whether the object has gone with it. */
@@ -76,11 +76,8 @@ static void note_version(struct job *job)
 {
 	struct frame_head head;
 
-	if (job->type == WRITE_FINALIZER || !frame_head(&job->body, &head) || !spells(head.name, job->key.name) || !spells(head.ns, job->key.ns) ||
-	    !head.resource_version.len || head.resource_version.len >= WIRE_VERSION_SIZE)
-		return;
-	memcpy(job->version, head.resource_version.at, head.resource_version.len);
-	job->version[head.resource_version.len] = '\0';
+	if (job->type != WRITE_FINALIZER && frame_head(&job->body, &head) && spells(head.name, job->key.name) && spells(head.ns, job->key.ns))
+		frame_word_copy(head.resource_version, job->version, sizeof(job->version));
 }
 
 static int keep_body(void *context, enum slice_type type, const char *text, size_t len)

@@ -44,6 +44,14 @@ struct object {
 	struct strings finalizers;
 };
 
+/* Of a record of that kind. Atoms are borrowed from it. */
+static inline struct key object_key(unsigned kind, const void *record)
+{
+	const struct object *object = record;
+
+	return (struct key){ .kind = (uint8_t)kind, .ns = object->ns, .name = object->name };
+}
+
 enum condition_status { CONDITION_ABSENT = 0, CONDITION_TRUE, CONDITION_FALSE, CONDITION_UNKNOWN };
 
 struct condition {

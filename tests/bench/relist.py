@@ -121,7 +121,7 @@ def relist(stage):
         size, cpu = memory(tollgate.pid), cpu_seconds(tollgate.pid) - cpu
         metrics = tollgate.wait_idle(stage.options.deadline, stage.progress)
     gone = sum(value for name, value in metrics.items() if name.startswith("tollgate_watch_failures_total"))
-    writes = [one.what for one in audit.writes(TOLLGATE_AGENT) if not one.what.startswith("get ")]
+    writes = [one.what for one in audit.writes(TOLLGATE_AGENT)]
     return {"resident_kib": resident["rss"], "peak_kib": size["peak"], "after_kib": size["rss"], "pages": pages, "watch_failures": gone,
             "seconds": taken, "cpu_seconds": cpu, "writes": len(writes),
             "calm": {"tollgate": before[0].found, "reference": before[1].found},

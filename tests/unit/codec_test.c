@@ -21,6 +21,7 @@
 #include "billingaccount.h"
 #include "caps.h"
 #include "codec.h"
+#include "kind.h"
 #include "memory.h"
 #include "namespace.h"
 #include "settings.h"
@@ -32,12 +33,6 @@ enum { CASES_MAX = 1024 };
 static struct atoms *atoms;
 static struct codec *codec;
 
-#define KIND(id, prefix) &prefix##_resource,
-static const struct resource *const resources[] = { KINDS(KIND) };
-#undef KIND
-#define KIND(id, prefix) #prefix,
-static const char *const folders[] = { KINDS(KIND) };
-#undef KIND
 static const struct resource *const account = &billingaccount_resource;
 
 static int open_codec(void **state)
@@ -236,13 +231,13 @@ static void find_cases(void)
 		struct dirent *entry;
 		DIR *dir;
 
-		snprintf(folder, sizeof(folder), GOLDEN "/%s", folders[kind]);
+		snprintf(folder, sizeof(folder), GOLDEN "/%s", kinds[kind].controller);
 		dir = opendir(folder);
 		while (dir && (entry = readdir(dir))) {
 			if (entry->d_name[0] == '.' || n_cases == CASES_MAX)
 				continue;
 			snprintf(cases[n_cases].folder, sizeof(cases[n_cases].folder), "%.120s/%.160s", folder, entry->d_name);
-			cases[n_cases++].resource = resources[kind];
+			cases[n_cases++].resource = kinds[kind].resource;
 		}
 		if (dir)
 			closedir(dir);
@@ -269,11 +264,11 @@ static void every_kind_has_golden_cases(void **state)
 			size_t len;
 			cleanup_free char *text = good_text(i, &len);
 
-			if (cases[i].resource == resources[kind])
+			if (cases[i].resource == kinds[kind].resource)
 				*(text ? &kept : &refused) += 1;
 		}
 		if (kept < 2 || refused < 1)
-			fail_msg("%s/%s: %zu kept, %zu refused", GOLDEN, folders[kind], kept, refused);
+			fail_msg("%s/%s: %zu kept, %zu refused", GOLDEN, kinds[kind].controller, kept, refused);
 	}
 }
 
@@ -306,9 +301,9 @@ static void tables_are_sound(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < KIND_COUNT; i++) {
-		check_table(resources[i]->shape, 0);
-		assert_true(!resources[i]->status ||
-			    resources[i]->status_offset + resources[i]->status->size <= resources[i]->shape->size);
+		check_table(kinds[i].resource->shape, 0);
+		assert_true(!kinds[i].resource->status ||
+			    kinds[i].resource->status_offset + kinds[i].resource->status->size <= kinds[i].resource->shape->size);
 	}
 }
 
@@ -377,15 +372,15 @@ static void every_row_and_enum_value_round_trips(void **state)
 	for (size_t i = 0; i < KIND_COUNT; i++) {
 		for (unsigned variant = 0; variant < 4; variant++) {
 			struct error err = { 0 };
-			json_t *tree = specimen_of(resources[i], variant);
-			void *record = decode_tree(resources[i], tree, &err);
+			json_t *tree = specimen_of(kinds[i].resource, variant);
+			void *record = decode_tree(kinds[i].resource, tree, &err);
 
 			if (!record)
 				fail_msg("%s", err.message);
 			json_object_del(tree, "apiVersion");
 			json_object_del(tree, "kind");
-			assert_same_json(encode_record(resources[i]->shape, record), tree);
-			record_free(codec, resources[i], record);
+			assert_same_json(encode_record(kinds[i].resource->shape, record), tree);
+			record_free(codec, kinds[i].resource, record);
 		}
 	}
 }
@@ -398,7 +393,7 @@ static void patches_lead_from_any_status_to_any_other(void **state)
 
 	(void)state;
 	for (size_t kind = 0; kind < KIND_COUNT; kind++) {
-		const struct resource *resource = resources[kind];
+		const struct resource *resource = kinds[kind].resource;
 		struct error err;
 		size_t n = 0;
 
@@ -474,12 +469,12 @@ static void truncated_anywhere_is_an_error(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < KIND_COUNT; i++) {
-		cleanup_free char *text = specimen_text(resources[i]);
+		cleanup_free char *text = specimen_text(kinds[i].resource);
 		size_t len = strlen(text);
 
-		assert_true(survives(resources[i], text, len));
+		assert_true(survives(kinds[i].resource, text, len));
 		while (len-- > 0)
-			assert_false(survives(resources[i], text, len));
+			assert_false(survives(kinds[i].resource, text, len));
 	}
 }
 
@@ -489,14 +484,14 @@ static void any_byte_may_be_another(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < KIND_COUNT; i++) {
-		cleanup_free char *text = specimen_text(resources[i]);
+		cleanup_free char *text = specimen_text(kinds[i].resource);
 		const size_t len = strlen(text);
 
 		for (size_t at = i % 3; at < len; at += 3) {
 			const char was = text[at];
 
 			text[at] = others[at % sizeof(others)];
-			survives(resources[i], text, len);
+			survives(kinds[i].resource, text, len);
 			text[at] = was;
 		}
 	}
@@ -548,9 +543,9 @@ static void any_value_may_be_of_another_type(void **state)
 	(void)state;
 	assert_non_null(others);
 	for (size_t i = 0; i < KIND_COUNT; i++) {
-		json_t *tree = specimen_of(resources[i], 0);
+		json_t *tree = specimen_of(kinds[i].resource, 0);
 
-		replace_each(resources[i], tree, tree, others);
+		replace_each(kinds[i].resource, tree, tree, others);
 		json_decref(tree);
 	}
 	json_decref(others);

@@ -19,6 +19,7 @@
 #include "../../crds/slot.h"
 #include "billingaccountbinding.h"
 #include "compact.h"
+#include "kind.h"
 #include "memory.h"
 #include "settings.h"
 
@@ -31,13 +32,6 @@ static struct atoms *atoms;
 static struct codec *codec;
 static struct arena arena;
 static uint64_t luck;
-
-#define KIND(id, prefix) &prefix##_resource,
-static const struct resource *const resources[] = { KINDS(KIND) };
-#undef KIND
-#define KIND(id, prefix) #prefix,
-static const char *const folders[] = { KINDS(KIND) };
-#undef KIND
 
 static int open_codec(void **state)
 {
@@ -192,7 +186,7 @@ static void test_golden_cases(void **state)
 		char folder[256];
 		DIR *dir;
 
-		snprintf(folder, sizeof(folder), GOLDEN "/%s", folders[kind]);
+		snprintf(folder, sizeof(folder), GOLDEN "/%s", kinds[kind].controller);
 		dir = opendir(folder);
 		assert_non_null(dir);
 		for (struct dirent *entry; (entry = readdir(dir));) {
@@ -200,13 +194,13 @@ static void test_golden_cases(void **state)
 					  *text = memory_alloc(1 << 20);
 			FILE *file = fopen(path, "rb");
 			size_t len = file ? fread(text, 1, 1 << 20, file) : 0;
-			void *record = file ? decode(resources[kind], text, len) : NULL;
+			void *record = file ? decode(kinds[kind].resource, text, len) : NULL;
 
 			if (file)
 				fclose(file);
 			if (!record)
 				continue;
-			check_there_and_back(resources[kind], record, decode(resources[kind], text, len));
+			check_there_and_back(kinds[kind].resource, record, decode(kinds[kind].resource, text, len));
 			checked++;
 		}
 		closedir(dir);
@@ -393,7 +387,7 @@ static void test_random_objects(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < RANDOM_OBJECTS; i++) {
-		const struct resource *resource = resources[i % KIND_COUNT];
+		const struct resource *resource = kinds[i % KIND_COUNT].resource;
 		cleanup_free char *text = random_text(resource);
 		void *record = decode(resource, text, strlen(text)), *twin = decode(resource, text, strlen(text));
 		const uint64_t seed = luck;
@@ -455,7 +449,7 @@ static void test_words_that_repeat_take_a_byte(void **state)
 static void test_more_words_than_numbers(void **state)
 {
 	(void)state;
-	const struct resource *resource = resources[KIND_NAMESPACE];
+	const struct resource *resource = kinds[KIND_NAMESPACE].resource;
 
 	for (unsigned i = 0; i < 300; i++) {
 		json_t *tree = json_pack("{s:s,s:s,s:{s:s,s:s,s:s}}", "apiVersion", "v1", "kind", "Namespace", "metadata", "name",
@@ -479,19 +473,19 @@ static void test_absent_texts_are_equal_to_none(void **state)
 	(void)state;
 	static const char text[] = "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"a\",\"uid\":\"u\","
 				   "\"resourceVersion\":\"1\"}}";
-	struct object *meta = decode(resources[KIND_NAMESPACE], text, strlen(text));
+	struct object *meta = decode(kinds[KIND_NAMESPACE].resource, text, strlen(text));
 	struct compact *form;
 	char to[4] = "abc";
 
 	meta->uid = NULL;
 	meta->resource_version = NULL;
-	form = compact_new(codec, resources[KIND_NAMESPACE], meta);
+	form = compact_new(codec, kinds[KIND_NAMESPACE].resource, meta);
 	assert_false(compact_has_uid(form, "u"));
 	assert_false(compact_has_version(form, ""));
 	assert_int_equal(compact_uid(form, to, sizeof(to)), 0);
 	assert_string_equal(to, "");
-	compact_free(codec, resources[KIND_NAMESPACE], form);
-	compact_free(codec, resources[KIND_NAMESPACE], NULL);
+	compact_free(codec, kinds[KIND_NAMESPACE].resource, form);
+	compact_free(codec, kinds[KIND_NAMESPACE].resource, NULL);
 }
 
 int main(void)
