@@ -24,7 +24,7 @@ enum {
 	/* A missing CRD is awaited at a steady pace: someone is about to install it and looks at the screen. */
 	NO_SUCH_KIND_MS = 2000,
 	HURRY_MS = 1000,
-	PAGES_MAX = 4096, /* two million objects; a server whose list has no end must not keep us listing for ever */
+	PAGES_MAX = 4096, /* twenty million objects; a server whose list has no end must not keep us listing for ever */
 };
 
 static uint64_t watch_random(struct watch *w)

@@ -19,7 +19,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { RESOURCE_VERSION_SIZE = 64, WATCH_PAGE_SIZE = 500 };
+enum { RESOURCE_VERSION_SIZE = 64 };
+
+/* Objects of one page. The items are taken in as they come, so a page takes no memory here, and the server answers about as much at once to
+ * every client-go reflector, which takes whole lists. Pages of 500, which is what kubectl asks for, make a list of 100,000 objects twice as slow. */
+enum { WATCH_PAGE_SIZE = 5000 };
 
 enum watch_state { WATCH_STOPPED = 0, WATCH_LISTING, WATCH_WATCHING, WATCH_WAITING };
 

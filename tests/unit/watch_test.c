@@ -55,7 +55,7 @@ static void the_first_list_is_a_consistent_read(void **state)
 	(void)state;
 	assert_int_equal(cmd.type, WATCH_DO_LIST);
 	assert_null(cmd.resource_version); /* a consistent read */
-	assert_int_equal(cmd.limit, 500);
+	assert_int_equal(cmd.limit, 5000);
 	assert_null(cmd.continue_token);
 	assert_false(w.synced);
 	watch_close(&w);
@@ -73,7 +73,7 @@ static void continue_pages_name_no_version(void **state)
 	assert_null(cmd.resource_version);
 	assert_false(cmd.exact);
 	assert_string_equal(cmd.continue_token, "token-2");
-	assert_int_equal(cmd.limit, 500);
+	assert_int_equal(cmd.limit, 5000);
 	assert_false(w.synced);
 	cmd = page(&w, "100", NULL, 0);
 	assert_int_equal(cmd.type, WATCH_DO_WATCH);
@@ -268,7 +268,7 @@ static void gone_lists_anew_and_consistently(void **state)
 	cmd = tick(&w, cmd.due);
 	assert_int_equal(cmd.type, WATCH_DO_LIST);
 	assert_null(cmd.resource_version); /* a list from the cache could be as old */
-	assert_int_equal(cmd.limit, 500);
+	assert_int_equal(cmd.limit, 5000);
 	cmd = page(&w, "900", NULL, 6000);
 	assert_int_equal(cmd.type, WATCH_DO_WATCH);
 	assert_string_equal(cmd.resource_version, "900");
