@@ -45,7 +45,6 @@ enum {
 	STREAMS_MAX = 250,	 /* on one connection, if the server takes as many: kube-apiserver's own limit */
 	SPARE_MAX = 16,
 	LOOK_AGAIN_MS = 50,       /* see look_at_what_was_left */
-	LOOK_AGAIN_LAST_MS = 500,
 	STIR_FIRST_MS = 100,
 	STIR_LAST_MS = 2000,
 	STIR_TIMEOUT_MS = 10 * 1000,
@@ -112,7 +111,6 @@ struct http {
 	struct generation *generations; /* the newest first: all new calls go there */
 	bool renewed;                   /* there is a new one, and watches on the others have not been ended yet */
 	uv_timer_t patrol, again; /* again: look_at_what_was_left */
-	int64_t again_since_ms;
 	int64_t stir_ms, stirred_at_ms; /* after so long a silence; counted from the last time at the earliest */
 	struct call *stirring; /* NULL = none is under way */
 	int64_t patrol_at_ms; /* INT64_MAX = not armed */
@@ -168,14 +166,10 @@ static void reset(curl_socket_t fd)
 	shutdown(fd, SHUT_RDWR);
 }
 
-/* When nothing has come for so long, or, where something always comes, after a while. */
+/* Armed once for all that comes until it fires: something comes a thousand times a second. */
 static void arm_again(struct http *http)
 {
-	const int64_t now = loop_monotonic_ms();
-
 	if (!uv_is_active((uv_handle_t *)&http->again))
-		http->again_since_ms = now;
-	if (now - http->again_since_ms < LOOK_AGAIN_LAST_MS)
 		uv_timer_start(&http->again, look_at_what_was_left, LOOK_AGAIN_MS, 0);
 }
 
@@ -414,7 +408,7 @@ static void stir(struct http *http)
 /* When an HTTP/2 stream's buffer is full, curl (7.88) has nghttp2 pause in the middle of what has come, and does not always go on with it:
  * other streams' data may be left, and where all that was left is that a stream ends, nothing but new bytes on the connection brings that
  * to light. One start of twenty stood still for a minute that way with a list that had come whole, until a watch was told something. So
- * when nothing has come for a moment curl is made to look once more; and where an answer is not complete by then, a small request stirs the
+ * a moment after something came curl is made to look once more; and where an answer is not complete by then, a small request stirs the
  * connection. */
 static void look_at_what_was_left(uv_timer_t *timer)
 {
