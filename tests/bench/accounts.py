@@ -16,7 +16,7 @@ CHANGES = 1000
 ROUNDS = 3
 BINDING_STATUS = "patch billingaccountbindings status"
 
-# The speed issue's targets; 1.1 is what "does not grow" is taken to mean.
+# Targets; 1.1 is what "does not grow" is taken to mean.
 TARGET_GROWTH, TARGET_RATE = 1.1, 0.9
 
 

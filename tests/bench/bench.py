@@ -7,7 +7,7 @@ run: the machine cancels out. Exit codes: 0 all targets are met, 1 one is missed
 
     make bench                                       all parts and sizes: one table, and build/bench/results.json
     make bench ARGS="--sizes=1000 --only=latency"    some of it; with --keep beside what results.json has of the others
-    tests/bench/bench.py --sweep 8,16,32             only the bare loop, over that many streams, at the first size
+    make bench ARGS="--sweep=8,16,32 --sizes=10000"  only the bare loop, over so many streams
 """
 
 import argparse
@@ -28,7 +28,7 @@ from progress import Progress
 from relist import relist, relist_rows
 from sides import OUT, ROOT
 from stage import stage
-from table import Table, heading, lines, machine
+from table import Table, headings, lines, machine, short
 
 from plane import KubectlError, PlaneError
 
@@ -44,6 +44,15 @@ PER_ACCOUNT = 10                                 # bindings; there are as many m
 class Bench:
     def __init__(self, options, results):
         self.options, self.results, self.progress = options, results, Progress()
+
+    def keep(self, found, part, value, of=""):
+        """A part has been measured: it goes into `found`, and how it came about beside it."""
+        found[part] = value
+        here, options = self.results["machine"], self.options
+        how = [f"--nice={options.nice}"] * bool(options.nice) + [f"{len(value)} runs" if part in ("convergence", "restart") else "1 run"]
+        others = [one for one in self.results["measured"] if (one["of"], one["part"]) != (of, part)]
+        self.results["measured"] = [*others, {"of": of, "part": part, "date": here["date"], "commit": here["commit"], "how": ", ".join(how)}]
+        self.save()
 
     def wants(self, *parts):
         return bool(set(parts) & set(self.options.only))
@@ -78,42 +87,37 @@ class Bench:
     def converged(self, place, size, found):
         """What is measured at rest; the order matters: deleting is last."""
         if self.wants("restart", "scrape"):
-            found["restart"] = restarts(place)
-            self.save()
+            self.keep(found, "restart", restarts(place), name_of(size))
         if self.wants("latency") and size <= LATENCY_SIZE:
-            found["latency"] = latency(place)
-            self.save()
+            self.keep(found, "latency", latency(place), name_of(size))
         if self.wants("relist"):
-            found["relist"] = relist(place)
-            self.save()
+            self.keep(found, "relist", relist(place), name_of(size))
         if self.wants("heap"):
-            found["heap"] = heap_of_a_binding(place)
+            self.keep(found, "heap", heap_of_a_binding(place), name_of(size))
 
     def size(self, size):
         runs = self.options.runs if size <= REPEATED_SIZE and self.wants("convergence") else 1
         found = [self.one_run(size, number, runs) for number in range(1, runs + 1)]
         if self.wants("convergence"):
-            self.results["sizes"][str(size)]["runs"] = found
-        self.save()
+            self.keep(self.results["sizes"][str(size)], "convergence", found, name_of(size))
 
     def accounts(self):
         with self.stage(accounts.content(self.options.hot), f"one account of {self.options.hot} bindings") as place:
             found = accounts.many_bindings(place, self.options.only)
-        self.results.update(found)
         self.results["hot"] = self.options.hot
-        self.save()
+        for part, value in found.items():
+            self.keep(self.results, part, value, f"{short(self.options.hot)} bindings of one account")
 
     def all(self):
         if self.wants("binary"):
-            self.results["binary"] = program(self.options)
+            self.keep(self.results, "binary", program(self.options), "all")
         if self.wants(*OF_A_SIZE):
             for size in self.options.sizes:
                 self.size(size)
         if self.wants("hot-account", "failing-method"):
             self.accounts()
         if self.wants("admission"):
-            self.results["admission"] = admission(self.progress)
-        self.save()
+            self.keep(self.results, "admission", admission(self.progress), "all")
         self.progress.clear()
 
     def save(self):
@@ -136,12 +140,16 @@ class Bench:
 
 # ---------------------------------------------------------------- what is told
 
+def name_of(size):
+    return f"{short(size)} bindings"
+
+
 def report(results):
     """The one table, of whatever there is."""
     table = Table()
     for size, found in sorted(((int(size), found) for size, found in results["sizes"].items())):
-        if found.get("runs"):
-            convergence_rows(table, size, found["runs"])
+        if found.get("convergence"):
+            convergence_rows(table, size, found["convergence"])
         if found.get("restart"):
             restart_rows(table, size, found["restart"], found.get("heap"))
             scrape_rows(table, size, found["restart"])
@@ -165,7 +173,7 @@ def numbers(text):
 
 
 def parts(text):
-    chosen = text.split(",")
+    chosen = PARTS if text == "all" else text.split(",")
     for one in chosen:
         if one not in PARTS:
             raise argparse.ArgumentTypeError(f"{one!r} is none of {', '.join(PARTS)}")
@@ -173,25 +181,27 @@ def parts(text):
 
 
 def parse(arguments):
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+                                     epilog=f"Parts: {', '.join(PARTS)}. All numbers: {RESULTS.relative_to(ROOT)}. Exit codes: 0 all targets are "
+                                     "met, 1 one is missed, 2 it could not be measured. docs/performance.md tells what is measured, and how.")
     parser.add_argument("--sizes", type=numbers, default="1000,10000,100000", metavar="N,N,...",
-                        help=f"bindings; there is an account, and a method, for {PER_ACCOUNT} of them")
-    parser.add_argument("--only", type=parts, default=",".join(PARTS), metavar="PART,...", help="of these parts")
+                        help=f"bindings; there is an account, and a method, for {PER_ACCOUNT} of them; latency is measured up to {LATENCY_SIZE}")
+    parser.add_argument("--only", type=parts, default="all", metavar="PART,...", help="of these parts")
     parser.add_argument("--keep", action="store_true", help="what results.json has of other sizes and parts stays")
     parser.add_argument("--runs", type=int, default=3, help=f"of the convergence; sizes above {REPEATED_SIZE} are run once")
     parser.add_argument("--hot", type=int, default=20000, metavar="N", help="bindings of the one account")
-    parser.add_argument("--streams", type=int, default=16, help="requests in flight, on both sides")
-    parser.add_argument("--deadline", type=int, default=1800, help="seconds that Tollgate may take for one thing")
+    parser.add_argument("--streams", type=int, default=16, help="requests in flight, on both sides: Tollgate's --max-concurrent-writes")
+    parser.add_argument("--deadline", type=int, default=1800, help="seconds that Tollgate may take for one thing, and its --cache-sync-timeout")
     parser.add_argument("--sweep", metavar="N,N,...", help="only the bare loop, over so many streams", type=numbers)
     parser.add_argument("--nice", type=int, default=0, help="of all processes; -10 (as root) keeps out what else the machine does")
-    parser.add_argument("--tollgate", default=str(ROOT / "build" / "tollgate"))
-    parser.add_argument("--crds", default=str(ROOT / "crds"))
+    parser.add_argument("--tollgate", default=str(ROOT / "build" / "tollgate"), metavar="PROGRAM", help="the one to measure")
+    parser.add_argument("--crds", default=str(ROOT / "crds"), metavar="FOLDER", help="of the custom resource definitions")
     return parser.parse_args(arguments)
 
 
 def earlier(options):
     """What is kept of the last results."""
-    results = json.loads(RESULTS.read_text()) if options.keep and RESULTS.exists() else {"sizes": {}}
+    results = json.loads(RESULTS.read_text()) if options.keep and RESULTS.exists() else {"sizes": {}, "measured": []}
     return {**results, "machine": machine(), "options": vars(options)}
 
 
@@ -207,11 +217,8 @@ def main(arguments):
         return 0
     bench.all()
     table = report(bench.results)
-    print(f"{heading(bench.results['machine'])}\n")
-    print("\n".join(lines(table.rows)))
-    missed = table.missed()
-    print(f"\n{len(missed)} of {sum(bool(row['verdict']) for row in table.rows)} targets missed; all numbers: {RESULTS.relative_to(ROOT)}")
-    return 1 if missed else 0
+    print("\n".join([*headings(bench.results), "", *lines(table.rows), "", *table.verdicts(), f"All numbers: {RESULTS.relative_to(ROOT)}"]))
+    return 1 if table.missed() else 0
 
 
 if __name__ == "__main__":

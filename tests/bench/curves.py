@@ -93,7 +93,7 @@ def median(values):
 def plots(results):
     """{file name: Plot} of what was measured."""
     sizes = sorted((int(size), found) for size, found in results["sizes"].items())
-    runs = [(size, found["runs"]) for size, found in sizes if found.get("runs")]
+    runs = [(size, found["convergence"]) for size, found in sizes if found.get("convergence")]
     again = [(size, found["restart"]) for size, found in sizes if found.get("restart")]
 
     def line(measured, value):

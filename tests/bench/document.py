@@ -7,7 +7,7 @@ import sys
 from bench import RESULTS
 from curves import plots
 from sides import ROOT
-from table import heading, lines
+from table import headings, lines
 
 PAGE = ROOT / "docs" / "performance.md"
 PLOTS = ROOT / "docs" / "performance"
@@ -23,11 +23,11 @@ def main():
     drawn = {name: plot.svg() for name, plot in plots(results).items() if plot.series}
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
-    PAGE.write_text("\n".join([f"{before}{BEGIN}", f"{heading(results['machine'])}:", "", *lines(results["rows"]), "", f"{END}{after}"]))
+    PAGE.write_text("\n".join([f"{before}{BEGIN}", *(f"- {one}" for one in headings(results)), "", *lines(results["rows"]), "", f"{END}{after}"]))
     PLOTS.mkdir(exist_ok=True)
     for name, svg in drawn.items():
         (PLOTS / f"{name}.svg").write_text(svg)
-    print(f"document: {PAGE.relative_to(ROOT)} and its plots are of {heading(results['machine'])}")
+    print("\n".join([f"document: {PAGE.relative_to(ROOT)} and its plots are of", *headings(results)]))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from table import mib, milliseconds, short
 CALM_SECONDS = 3        # of pings before, and after the last list
 TOUCHED = 200           # bindings that are written while Tollgate is stopped
 
-# The speed issue's targets.
+# Targets.
 TARGET_GROWTH_MIB, TARGET_BLOCKED_MS = 8, 20
 
 

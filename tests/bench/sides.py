@@ -166,7 +166,7 @@ class Tollgate:
         """Seconds from its start until it said that it is ready."""
         while self._get(self.health_port, "/readyz")[0] != 200:
             if time.time() > self.began + seconds:
-                raise BenchError(f"tollgate did not get ready; its log: {self.log}")
+                raise BenchError(f"tollgate was not ready after {seconds:.0f} s; its log: {self.log}")
             time.sleep(READY_POLL_SECONDS)
         return time.time() - self.began
 
@@ -197,7 +197,7 @@ class Tollgate:
                 return metrics
             if time.time() > deadline:
                 raise BenchError(f"tollgate was still at work after {seconds:.0f} s ({requests} requests, "
-                                 f"{busy[1]:.0f} in flight, {busy[2]:.0f} queued); its log: {self.log}")
+                                 f"{busy[1]:.0f} in flight, {busy[2]:.0f} queued): raise --deadline, or see its log: {self.log}")
             written = int(metrics['tollgate_requests_total{request="status"}'])
             if expected and written < expected:
                 progress.bar(written, expected)

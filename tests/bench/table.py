@@ -41,6 +41,12 @@ class Table:
     def missed(self):
         return [row for row in self.rows if row["verdict"] == MISSED]
 
+    def verdicts(self):
+        """Lines that say how it ended: first what is missed."""
+        judged, missed = sum(bool(row["verdict"]) for row in self.rows), self.missed()
+        return [*(f"MISSED: {row['section']}: {row['what'].lstrip('- ')}: {row['measured']} ({row['target']})" for row in missed),
+                f"{len(missed)} of {judged} targets missed"]
+
 
 def lines(rows):
     """The table as Markdown, its columns in line."""
@@ -78,5 +84,12 @@ def machine():
             "cores": os.cpu_count(), "processor": model[1] if model else "", "kernel": os.uname().release}
 
 
-def heading(here):
-    return f"{here['date']}, commit {here['commit']}, {here['cores']} x {here['processor']}, Linux {here['kernel']}"
+def headings(results):
+    """The machine, and when, of which commit and how each part was measured: parts may come from several starts of the benchmark."""
+    machine, groups = results["machine"], {}
+    for measured in results["measured"]:
+        groups.setdefault((measured["date"], measured["commit"], measured["how"]), {}).setdefault(measured["of"], []).append(measured["part"])
+    yield f"{machine['cores']} x {machine['processor']}, Linux {machine['kernel']}"
+    for (date, commit, how), parts in groups.items():
+        every = "; ".join(f"{of}: {', '.join(names)}" for of, names in parts.items())
+        yield f"{date}, commit {commit}, {how}: {every}"
