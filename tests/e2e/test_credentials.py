@@ -308,7 +308,7 @@ def test_certificate_and_authority_are_followed(plane, bindings, start, secrets,
     again.check()
     assert pid_of(tollgate) == pid
     assert tollgate.log().count("credentials have changed") == 1
-    assert "cannot be used" not in tollgate.log()
+    assert "certificates cannot be used" not in tollgate.log()
 
 
 # -------------------------------------------------------------------- plugins
