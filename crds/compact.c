@@ -661,17 +661,6 @@ static bool same(const char *a, const char *b)
 	return a && b && strcmp(a, b) == 0;
 }
 
-static size_t copy(const char *text, char *to, size_t room)
-{
-	const size_t len = text ? strlen(text) : 0;
-
-	if (len && len < room)
-		memcpy(to, text, len + 1);
-	else
-		to[0] = '\0';
-	return len;
-}
-
 bool compact_has_version(const struct compact *compact, const char *resource_version)
 {
 	char room[KEPT_TEXTS * TEXT_ROOM];
@@ -688,14 +677,13 @@ bool compact_has_uid(const struct compact *compact, const char *uid)
 
 size_t compact_version(const struct compact *compact, char *to, size_t room)
 {
-	char text[KEPT_TEXTS * TEXT_ROOM];
+	char kept[KEPT_TEXTS * TEXT_ROOM];
+	const char *text = version_of(compact, kept);
+	const size_t len = text ? strlen(text) : 0;
 
-	return copy(version_of(compact, text), to, room);
-}
-
-size_t compact_uid(const struct compact *compact, char *to, size_t room)
-{
-	char text[TEXT_ROOM];
-
-	return copy(uid_of(compact, text), to, room);
+	if (len && len < room)
+		memcpy(to, text, len + 1);
+	else
+		to[0] = '\0';
+	return len;
 }

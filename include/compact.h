@@ -30,9 +30,8 @@ size_t compact_size(const struct compact *);
 /* What is asked most, without expanding, and of any kind. An absent text is equal to none. */
 bool compact_has_version(const struct compact *, const char *resource_version);
 bool compact_has_uid(const struct compact *, const char *uid);
-/* Copies the resourceVersion or uid, NUL-terminated and whole, where it has room (which is at least 1); else "", as for an absent
- * one. Its length, 0 if absent, even when it was not copied. */
+/* Copies the resourceVersion, NUL-terminated and whole, where it has room (which is at least 1); else "", as for an absent one. Its
+ * length, 0 if absent, even when it was not copied. */
 size_t compact_version(const struct compact *, char *to, size_t room);
-size_t compact_uid(const struct compact *, char *to, size_t room);
 
 #endif
