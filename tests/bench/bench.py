@@ -19,14 +19,14 @@ import sys
 import accounts
 import objects
 from admission import admission, admission_rows
-from audit import BenchError
-from convergence import (bare_events, bare_writes, cold_start, convergence_rows, empty, heap_of_a_binding, restart_rows, restarts,
-                         scrape_rows)
+from audit import Audit, BenchError
+from convergence import (bare_run, bare_writes, cold_start, convergence_rows, empty, heap_of_a_binding, restart_rows, restarts, scrape_rows,
+                         side_by_side)
 from latency import latency, latency_rows
 from program import program, program_rows
 from progress import Progress
 from relist import relist, relist_rows
-from sides import OUT, ROOT
+from sides import OUT, ROOT, ServerCost
 from stage import stage
 from table import Table, headings, lines, machine, short
 
@@ -49,7 +49,7 @@ class Bench:
         """A part has been measured: it goes into `found`, and how it came about beside it."""
         found[part] = value
         here, options = self.results["machine"], self.options
-        how = [f"--nice={options.nice}"] * bool(options.nice) + [f"{len(value)} runs" if part in ("convergence", "restart") else "1 run"]
+        how = [f"--nice={options.nice}"] * bool(options.nice) + [f"{len(value)} run{'s' * (len(value) > 1)}" if isinstance(value, list) else "1 run"]
         others = [one for one in self.results["measured"] if (one["of"], one["part"]) != (of, part)]
         self.results["measured"] = [*others, {"of": of, "part": part, "date": here["date"], "commit": here["commit"], "how": ", ".join(how)}]
         self.save()
@@ -57,31 +57,27 @@ class Bench:
     def wants(self, *parts):
         return bool(set(parts) & set(self.options.only))
 
-    def stage(self, content, label):
-        return stage(self.options, self.progress, content, label)
+    def stage(self, content, label, folder="plane"):
+        return stage(self.options, self.progress, content, label, folder)
 
     def one_run(self, size, number, runs):
-        """Both sides once; odd runs begin with Tollgate, even ones with the bare loop. The last goes on to the other parts."""
+        """Both sides once; in odd runs Tollgate has the first turn, in even ones the bare loop. The last goes on to the other parts."""
         content = objects.Objects(max(size // PER_ACCOUNT, 1), size)
         run, of_size = {}, self.results["sizes"].setdefault(str(size), {})
         label = f"{size} bindings" + (f", run {number} of {runs}" if runs > 1 else "")
-
-        def ours():
-            with self.stage(content, label) as place:
+        with self.stage(content, label) as place:
+            if self.wants("convergence"):
                 run["empty_kib"] = empty(place)
                 place.load()
-                run["tollgate"] = cold_start(place)
-                if number == runs:
-                    self.converged(place, size, of_size)
-
-        def theirs():
-            with self.stage(content, label) as place:
+                with self.stage(content, f"{label}, the bare loop's", "yardstick") as yardstick:
+                    yardstick.load()
+                    run.update(side_by_side(place, yardstick, self.options.streams, bare_first=number % 2 == 0))
+            else:
                 place.load()
-                run["bare"] = {**bare_writes(place, self.options.streams), "event_cpu_seconds": bare_events(place, self.options.streams)}
-
-        sides = (ours, theirs) if number % 2 else (theirs, ours)
-        for side in sides if self.wants("convergence") else (ours,):
-            side()
+                place.step("Tollgate writes all statuses")
+                cold_start(place)
+            if number == runs:
+                self.converged(place, size, of_size)
         return run
 
     def converged(self, place, size, found):
@@ -129,11 +125,15 @@ class Bench:
         for streams in self.options.sweep:
             with self.stage(objects.Objects(max(size // PER_ACCOUNT, 1), size), f"{streams} streams") as place:
                 place.load()
-                done = bare_writes(place, streams)
+                place.step(f"the bare loop writes finalizers and statuses over {streams} streams")
+                audit = Audit(place.plane)
+                with ServerCost(place.plane) as cost:
+                    done = bare_run(place, streams)
+                done = bare_writes(audit, done)
             table.row(f"{streams} streams: seconds; writes a second; its CPU a write; servers' CPU a write; CPU of others",
                       "{:.1f} s; {:.0f}; {:.3f} ms; {:.2f} ms; {:.0%}".format(
                           done["seconds"], done["writes"] / done["seconds"], done["cpu_seconds"] * 1000 / done["writes"],
-                          done["server_cpu_seconds"] * 1000 / done["writes"], done["other_cpu_seconds"] / done["seconds"]))
+                          cost.seconds[0] * 1000 / done["writes"], (cost.others - done["cpu_seconds"]) / cost.open_seconds))
         self.progress.clear()
         print("\n".join(lines(table.rows)))
 

@@ -1,18 +1,20 @@
 """Cold start beside the bare loop, and restart beside a bare LIST: time, memory, CPU.
 
-Each run has two fresh, equal control planes in turn. On one Tollgate starts with no
-status written; on the other the bare loop makes the same requests: the accounts' finalizers, all
+Each run has two fresh, equal control planes. On one Tollgate starts with no
+status written; on the other, in turns with it (turns.py), the bare loop makes the same requests: the accounts' finalizers, all
 statuses and, after the clock has stopped, some Events, for the CPU that one takes.
 """
 
 import itertools
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import objects
 from audit import Audit, BenchError, counts, last, statuses
 from sides import BARE_AGENT, TOLLGATE_AGENT, ServerCost, Tollgate, cpu_seconds, heap, memory
 from table import mib, milliseconds, short
+from turns import Runner, alternate
 
 RESTARTS, SCRAPES, EVENTS = 5, 20, 3000
 
@@ -46,20 +48,27 @@ class Samples:
         return before[1] + min(share, 1) * (after[1] - before[1])
 
 
-def bare_writes(stage, streams):
-    stage.step(f"the bare loop writes finalizers and statuses over {streams} streams")
-    audit = Audit(stage.plane)
+def bare_run(stage, streams, runner=None):
+    """All that Tollgate is to write, by the bare loop: what it prints."""
     requests = [*stage.content.finalizer_patches(), *stage.content.status_patches()]
-    with ServerCost(stage.plane) as cost:
-        done = stage.bare.run("patch", requests, streams)
+    try:
+        return stage.bare.run("patch", requests, streams, runner=runner)
+    finally:
+        if runner:
+            runner.over.set()
+
+
+def bare_writes(audit, done, runner=None):
+    """What the API server says of it."""
+    def active(moment):
+        return runner.active(moment) if runner else moment - done["began"]
     writes = audit.writes(BARE_AGENT)
     # Finalizers go first: what comes after the last of them is the statuses' own time.
     finalizers = last([one for one in writes if one.what == "patch billingaccounts"]) or done["began"]
     found = counts(writes)
-    return {"seconds": last(writes) - done["began"], "status_seconds": last(writes) - finalizers, "counts": found,
+    return {"seconds": active(last(writes)), "status_seconds": active(last(writes)) - active(finalizers), "counts": found,
             "writes": len(writes), "statuses": statuses(found), "cpu_seconds": done["cpu_seconds"],
-            "bytes_sent": done["bytes_sent"], "peak_rss_kib": done["peak_rss_kib"],
-            "server_cpu_seconds": cost.seconds, "other_cpu_seconds": cost.others - done["cpu_seconds"]}
+            "bytes_sent": done["bytes_sent"], "peak_rss_kib": done["peak_rss_kib"]}
 
 
 def bare_events(stage, streams):
@@ -78,26 +87,46 @@ def empty(stage):
         return memory(tollgate.pid)
 
 
-def cold_start(stage):
-    stage.step("Tollgate's cold start")
+def cold_start(stage, runner=None):
+    """Tollgate, from its start until it has nothing more to do."""
     audit, expected = Audit(stage.plane), len(stage.content.expected())
-    with ServerCost(stage.plane) as cost, Tollgate(stage.options, stage.plane) as tollgate:
+    with Tollgate(stage.options, stage.plane, runner) as tollgate:
         samples = Samples(tollgate.pid)
         samples.take()
         ready = tollgate.wait_ready(stage.options.deadline)
         metrics = tollgate.wait_idle(stage.options.deadline, stage.progress, expected, samples.take)
         cpu, size = cpu_seconds(tollgate.pid), memory(tollgate.pid)
+        if runner:
+            runner.over.set()   # it must not be stopped while it is to end
     writes = audit.writes(TOLLGATE_AGENT)
     found = counts(writes)
     if not statuses(found):
         raise BenchError(f"tollgate has written no status; its log: {tollgate.log}")
-    stage.step("looking at every status")
-    stage.check()
     finished = last(writes, " status")
-    return {"seconds": finished - tollgate.began, "whole_seconds": last(writes) - tollgate.began, "ready_seconds": ready,
-            "cpu_seconds": cpu, "status_cpu_seconds": samples.at(finished), "memory_kib": size, "writes": len(writes),
-            "statuses": statuses(found), "counts": found, "metrics": metrics, "server_cpu_seconds": cost.seconds,
-            "other_cpu_seconds": cost.others - cpu}
+    return {"seconds": tollgate.active(finished), "ready_seconds": ready, "cpu_seconds": cpu, "status_cpu_seconds": samples.at(finished),
+            "memory_kib": size, "writes": len(writes), "statuses": statuses(found), "counts": found, "metrics": metrics}
+
+
+def side_by_side(ours, theirs, streams, bare_first):
+    """Both sides of one run, in turns, each on its own stage: {"tollgate", "bare", ...}"""
+    ours.step("Tollgate's cold start, in turns with the bare loop")
+    tollgate, bare, audit = Runner(), Runner(), Audit(theirs.plane)
+    with ServerCost(ours.plane, theirs.plane) as cost, ThreadPoolExecutor() as pool:
+        slices = pool.submit(alternate, (bare, tollgate) if bare_first else (tollgate, bare))
+        loop = pool.submit(bare_run, theirs, streams, bare)
+        try:
+            found = {"tollgate": cold_start(ours, tollgate)}
+        finally:
+            tollgate.over.set()
+            slices.result()
+            done = loop.result()
+    found["bare"] = {**bare_writes(audit, done, bare), "event_cpu_seconds": bare_events(theirs, streams)}
+    for name, seconds in zip(("tollgate", "bare"), cost.seconds):
+        found[name]["server_cpu_seconds"] = seconds
+    found["other_cpu_cores"] = (cost.others - found["tollgate"]["cpu_seconds"] - found["bare"]["cpu_seconds"]) / cost.open_seconds
+    ours.step("looking at every status")
+    ours.check()
+    return found
 
 
 def restart(stage):
@@ -183,9 +212,7 @@ def convergence_rows(table, size, runs):
     table.row("peak resident size", mib(peak), peak / 1024, TARGET_PEAK_MIB.get(size), unit=" MiB")
     table.row("- at the end: data; files (program, libraries); both on an empty cluster", "{}; {}; {}".format(
         mib(ours["memory_kib"]["anonymous"]), mib(ours["memory_kib"]["file"]), mib(runs[-1]["empty_kib"]["rss"])))
-    table.row("CPU of others meanwhile, in cores: beside the bare loop; beside Tollgate", "{:.2f}; {:.2f}".format(
-        median_of(runs, lambda r: r["bare"]["other_cpu_seconds"] / r["bare"]["seconds"]),
-        median_of(runs, lambda r: r["tollgate"]["other_cpu_seconds"] / r["tollgate"]["whole_seconds"])))
+    table.row("CPU of others meanwhile, in cores", f"{median_of(runs, lambda r: r['other_cpu_cores']):.2f}")
 
 
 def restart_rows(table, size, again, weighed):

@@ -61,21 +61,22 @@ def favour(pid, nice):
 
 
 class ServerCost:
-    """What the API server and etcd spend while it is open, and everyone who is none of ours."""
+    """What the API server and etcd of each plane spend while it is open, how long that is, and what everyone else spends."""
 
-    def __init__(self, plane):
-        self.plane, self.seconds, self.others = plane, 0, 0
+    def __init__(self, *planes):
+        self.planes, self.seconds, self.others = planes, [], 0
 
     def _servers(self):
-        return sum(cpu_seconds(self.plane.pid(name)) for name in ("etcd", "kube-apiserver"))
+        return [sum(cpu_seconds(plane.pid(name)) for name in ("etcd", "kube-apiserver")) for plane in self.planes]
 
     def __enter__(self):
-        self.busy, self.servers = machine_busy_seconds(), self._servers()
+        self.began, self.busy, self.servers = time.time(), machine_busy_seconds(), self._servers()
         return self
 
     def __exit__(self, *_):
-        self.seconds = self._servers() - self.servers
-        self.others = machine_busy_seconds() - self.busy - self.seconds
+        self.seconds = [after - before for after, before in zip(self._servers(), self.servers)]
+        self.others = machine_busy_seconds() - self.busy - sum(self.seconds)
+        self.open_seconds = time.time() - self.began
 
 
 # ---------------------------------------------------------------- the bare loop
@@ -92,8 +93,9 @@ class Bare:
     def __init__(self, plane, progress):
         self.plane, self.progress = plane, progress
 
-    def run(self, mode, requests, streams, connections=1):
-        """What it prints, and when it began; None where there is nothing to send."""
+    def run(self, mode, requests, streams, connections=1, runner=None):
+        """What it prints, and when it began; None where there is nothing to send. With a runner (turns.py) it takes turns, and shows no
+        progress, as the other does."""
         plan = OUT / "plan"
         if not objects.write_plan(plan, requests):
             return None
@@ -101,8 +103,12 @@ class Bare:
         with subprocess.Popen([OUT / "bare", mode, plan, str(streams), str(connections), *credentials(self.plane)],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             said = []
+            if runner:
+                runner.take(process)
             for line in process.stderr:
                 how_far = re.fullmatch(r"(\d+) of (\d+)\n", line)
+                if how_far and runner:
+                    continue
                 if how_far:
                     self.progress.bar(int(how_far[1]), int(how_far[2]))
                 else:
@@ -119,8 +125,9 @@ class Bare:
 class Tollgate:
     """One running Tollgate; `with` ends it."""
 
-    def __init__(self, options, plane):
+    def __init__(self, options, plane, runner=None):
         self.metrics_port, self.health_port = _free_ports(2)
+        self.runner = runner
         self.log = OUT / "tollgate.log"
         with open(self.log, "a") as log:    # of all that one bench starts, so that a strange one can be looked into
             self.began = time.time()
@@ -130,9 +137,15 @@ class Tollgate:
                  "--health-probe-bind-address", f"127.0.0.1:{self.health_port}",
                  "--max-concurrent-writes", str(options.streams), "--cache-sync-timeout", f"{options.deadline}s"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        if runner:
+            runner.take(self.process)
 
     def __enter__(self):
         return self
+
+    def active(self, moment):
+        """For how many seconds it had run by then."""
+        return self.runner.active(moment) if self.runner else moment - self.began
 
     def __exit__(self, *_):
         for number in (signal.SIGTERM, signal.SIGCONT):     # a stopped one would never see its end
@@ -168,7 +181,7 @@ class Tollgate:
             if time.time() > self.began + seconds:
                 raise BenchError(f"tollgate was not ready after {seconds:.0f} s; its log: {self.log}")
             time.sleep(READY_POLL_SECONDS)
-        return time.time() - self.began
+        return self.active(time.time())
 
     def scrape(self):
         """(seconds, bytes) of GET /metrics."""

@@ -55,11 +55,11 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage(options, progress, content, label):
-    """A fresh control plane with the CRDs, nothing loaded yet."""
+def stage(options, progress, content, label, folder="plane"):
+    """A fresh control plane with the CRDs, nothing loaded yet. Two that are open at once need folders of their own."""
     progress.step(f"{label}: starting a control plane")
     # Of 100,000 objects a few versions each are kept: more than etcd's 2 GiB.
-    with Plane(OUT / "plane", audit=True, extra_args={"etcd": ["--quota-backend-bytes=8589934592"]}) as plane:
+    with Plane(OUT / folder, audit=True, extra_args={"etcd": ["--quota-backend-bytes=8589934592"]}) as plane:
         plane.kubectl("apply", "-f", options.crds)
         plane.kubectl("wait", "--for=condition=Established", "crd", "--all")
         # Its informers find the new kinds at some moment of the first half minute and would
