@@ -218,7 +218,7 @@ bench: all controlplane $(YARDSTICKS) ## Time, memory, CPU and latency beside ba
 	@python3 tests/bench/bench.py $(ARGS)
 
 performance: ## The table and the plots of docs/performance.md from the last `make bench`
-	@python3 tests/bench/document.py
+	@python3 tests/bench/document.py $(ARGS)
 
 # Fuzzers: tests/fuzz/NAME_fuzz.c with the inputs in tests/fuzz/corpus/NAME. clang links libFuzzer to them; any compiler can link
 # replay.c instead, which feeds them those inputs and no others.

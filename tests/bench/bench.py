@@ -35,6 +35,7 @@ from plane import KubectlError, PlaneError
 RESULTS = OUT / "results.json"
 PARTS = ("convergence", "restart", "scrape", "latency", "relist", "heap", "hot-account", "failing-method", "admission", "binary")
 OF_A_SIZE = set(PARTS[:6])
+SIZES = (1000, 10_000, 100_000)
 REPEATED_SIZE, LATENCY_SIZE = 10_000, 10_000     # beyond these it takes too long to be repeated, and to be reached at rest
 PER_ACCOUNT = 10                                 # bindings; there are as many methods as accounts
 
@@ -131,7 +132,7 @@ class Bench:
                     done = bare_run(place, streams)
                 done = bare_writes(audit, done)
             table.row(f"{streams} streams: seconds; writes a second; its CPU a write; servers' CPU a write; CPU of others",
-                      "{:.1f} s; {:.0f}; {:.3f} ms; {:.2f} ms; {:.0%}".format(
+                      "{:.1f} s; {:.0f}; {:.3f} ms; {:.2f} ms; {:.2f} cores".format(
                           done["seconds"], done["writes"] / done["seconds"], done["cpu_seconds"] * 1000 / done["writes"],
                           cost.seconds[0] * 1000 / done["writes"], (cost.others - done["cpu_seconds"]) / cost.open_seconds))
         self.progress.clear()
@@ -168,8 +169,15 @@ def report(results):
     return table
 
 
+def positive(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
+
+
 def numbers(text):
-    return [int(one) for one in text.split(",")]
+    return [positive(one) for one in text.split(",")]
 
 
 def parts(text):
@@ -184,15 +192,15 @@ def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter,
                                      epilog=f"Parts: {', '.join(PARTS)}. All numbers: {RESULTS.relative_to(ROOT)}. Exit codes: 0 all targets are "
                                      "met, 1 one is missed, 2 it could not be measured. docs/performance.md tells what is measured, and how.")
-    parser.add_argument("--sizes", type=numbers, default="1000,10000,100000", metavar="N,N,...",
+    parser.add_argument("--sizes", type=numbers, default=",".join(map(str, SIZES)), metavar="N,N,...",
                         help=f"bindings; there is an account, and a method, for {PER_ACCOUNT} of them; latency is measured up to {LATENCY_SIZE}")
     parser.add_argument("--only", type=parts, default="all", metavar="PART,...", help="of these parts")
     parser.add_argument("--keep", action="store_true", help="what results.json has of other sizes and parts stays")
-    parser.add_argument("--runs", type=int, default=3, help=f"of the convergence; sizes above {REPEATED_SIZE} are run once")
-    parser.add_argument("--hot", type=int, default=20000, metavar="N", help="bindings of the one account")
-    parser.add_argument("--streams", type=int, default=16, help="requests in flight, on both sides: Tollgate's --max-concurrent-writes")
-    parser.add_argument("--deadline", type=int, default=1800, help="seconds that Tollgate may take for one thing, and its --cache-sync-timeout")
-    parser.add_argument("--sweep", metavar="N,N,...", help="only the bare loop, over so many streams", type=numbers)
+    parser.add_argument("--runs", type=positive, default=3, help=f"of the cold start; sizes above {REPEATED_SIZE} are run once")
+    parser.add_argument("--hot", type=positive, default=20000, metavar="N", help="bindings of the one account")
+    parser.add_argument("--streams", type=positive, default=16, help="requests in flight, on both sides: Tollgate's --max-concurrent-writes")
+    parser.add_argument("--deadline", type=positive, default=1800, help="seconds that Tollgate may take for one thing, and its --cache-sync-timeout")
+    parser.add_argument("--sweep", metavar="N,N,...", help="only the bare loop, over so many streams; nothing is kept", type=numbers)
     parser.add_argument("--nice", type=int, default=0, help="of all processes; -10 (as root) keeps out what else the machine does")
     parser.add_argument("--tollgate", default=str(ROOT / "build" / "tollgate"), metavar="PROGRAM", help="the one to measure")
     parser.add_argument("--crds", default=str(ROOT / "crds"), metavar="FOLDER", help="of the custom resource definitions")
@@ -209,12 +217,15 @@ def main(arguments):
     options = parse(arguments)
     if os.environ.get("TOLLGATE_KUBECONFIG"):
         raise BenchError("TOLLGATE_KUBECONFIG is set: the benchmark loads only planes of its own; unset it")
+    if not os.access(options.tollgate, os.X_OK):
+        raise BenchError(f"{options.tollgate} is no program that can be started")
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "tollgate.log").unlink(missing_ok=True)
     bench = Bench(options, earlier(options))
     if options.sweep:
         bench.sweep()
         return 0
+    bench.save()    # what is there from before must not be taken for this one's
     bench.all()
     table = report(bench.results)
     print("\n".join([*headings(bench.results), "", *lines(table.rows), "", *table.verdicts(), f"All numbers: {RESULTS.relative_to(ROOT)}"]))
@@ -229,4 +240,5 @@ if __name__ == "__main__":
         print(f"\nbench: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
+        print(f"\nbench: interrupted; {RESULTS.relative_to(ROOT)} has the parts that were finished", file=sys.stderr)
         sys.exit(130)

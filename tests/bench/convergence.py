@@ -55,7 +55,7 @@ def bare_run(stage, streams, runner=None):
         return stage.bare.run("patch", requests, streams, runner=runner)
     finally:
         if runner:
-            runner.over.set()
+            runner.end()
 
 
 def bare_writes(audit, done, runner=None):
@@ -97,7 +97,7 @@ def cold_start(stage, runner=None):
         metrics = tollgate.wait_idle(stage.options.deadline, stage.progress, expected, samples.take)
         cpu, size = cpu_seconds(tollgate.pid), memory(tollgate.pid)
         if runner:
-            runner.over.set()   # it must not be stopped while it is to end
+            runner.end()    # it must not be stopped while it is to end
     writes = audit.writes(TOLLGATE_AGENT)
     found = counts(writes)
     if not statuses(found):
@@ -114,12 +114,18 @@ def side_by_side(ours, theirs, streams, bare_first):
     with ServerCost(ours.plane, theirs.plane) as cost, ThreadPoolExecutor() as pool:
         slices = pool.submit(alternate, (bare, tollgate) if bare_first else (tollgate, bare))
         loop = pool.submit(bare_run, theirs, streams, bare)
+        loop.add_done_callback(lambda ended: ended.exception() and tollgate.kill())
         try:
             found = {"tollgate": cold_start(ours, tollgate)}
-        finally:
-            tollgate.over.set()
-            slices.result()
-            done = loop.result()
+        except BaseException:
+            cause = loop.exception() if loop.done() else None
+            tollgate.end()
+            bare.kill()
+            if cause:
+                raise cause from None
+            raise
+        slices.result()
+        done = loop.result()
     found["bare"] = {**bare_writes(audit, done, bare), "event_cpu_seconds": bare_events(theirs, streams)}
     for name, seconds in zip(("tollgate", "bare"), cost.seconds):
         found[name]["server_cpu_seconds"] = seconds

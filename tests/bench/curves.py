@@ -4,12 +4,13 @@ Written by hand, no library: a line a series, named at its end. Colours are of t
 """
 
 import math
+import statistics
 from html import escape
 
 from convergence import same_calls_cpu
 
-WIDTH, HEIGHT = 770, 400
-LEFT, RIGHT, TOP, BOTTOM = 70, 240, 46, 52
+WIDTH, HEIGHT = 784, 400
+LEFT, RIGHT, TOP, BOTTOM = 84, 240, 46, 52
 LABEL_APART = 16        # pixels between the names at the lines' ends
 
 STYLE = """\
@@ -85,11 +86,6 @@ class Plot:
         return heights
 
 
-def median(values):
-    values = sorted(values)
-    return values[len(values) // 2]
-
-
 def plots(results):
     """{file name: Plot} of what was measured."""
     sizes = sorted((int(size), found) for size, found in results["sizes"].items())
@@ -97,7 +93,7 @@ def plots(results):
     again = [(size, found["restart"]) for size, found in sizes if found.get("restart")]
 
     def line(measured, value):
-        return [(size, median([value(one) for one in each])) for size, each in measured]
+        return [(size, statistics.median(value(one) for one in each)) for size, each in measured]
     return {
         "time": Plot("From a cold start to the last status, and from a restart to ready", " s", {
             "Tollgate, cold": line(runs, lambda one: one["tollgate"]["seconds"]),

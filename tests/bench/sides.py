@@ -114,6 +114,8 @@ class Bare:
                 else:
                     said.append(line)
             answer = process.stdout.read()
+        if process.returncode == -signal.SIGINT:    # Ctrl-C goes to both
+            raise KeyboardInterrupt
         if process.returncode:
             raise BenchError(f"the bare loop failed ({mode}):\n{''.join(said)}the API server's log: "
                              f"{self.plane.log_path('kube-apiserver')}")
@@ -191,22 +193,25 @@ class Tollgate:
 
     def metrics(self):
         """{'name' or 'name{labels}': value}"""
-        lines = self._get(self.metrics_port, "/metrics")[1].decode().splitlines()
+        status, body = self._get(self.metrics_port, "/metrics")
+        if status != 200:
+            raise BenchError(f"tollgate does not answer, or has ended; its log: {self.log}")
+        lines = body.decode().splitlines()
         return {name: float(value) for name, value in (
             line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
 
     def wait_idle(self, seconds, progress, expected=0, meanwhile=lambda: None):
         """Waits until it has had nothing to do for IDLE_SECONDS; returns its metrics. A bar shows how many of the `expected`
         statuses are written. Seldom, since each look at the metrics costs Tollgate CPU that the bare loop does not spend."""
-        deadline, seen, since = time.time() + seconds, None, time.time()
+        deadline, seen, since = time.time() + seconds, None, 0
         while True:
             metrics = self.metrics()
             requests = int(sum(value for name, value in metrics.items() if name.startswith("tollgate_requests_total")))
             busy = requests + metrics['tollgate_events_total{result="sent"}'], metrics["tollgate_requests_in_flight"], \
                 sum(value for name, value in metrics.items() if name.startswith("workqueue_depth{"))
             if busy != seen or any(busy[1:]):
-                seen, since = busy, time.time()
-            elif time.time() - since > IDLE_SECONDS:
+                seen, since = busy, self.active(time.time())
+            elif self.active(time.time()) - since > IDLE_SECONDS:
                 return metrics
             if time.time() > deadline:
                 raise BenchError(f"tollgate was still at work after {seconds:.0f} s ({requests} requests, "

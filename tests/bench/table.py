@@ -36,7 +36,10 @@ class Table:
         """The median of some runs' ratios, and their range."""
         median = statistics.median(values)
         span = f" ({min(values):.2f} to {max(values):.2f})" if len(values) > 1 else ""
-        self.row(what, f"{median:.2f}{span}{note}", round(median, 4), most, least)
+        text = f"{median:.2f}"
+        if float(text) in (most, least) and median != float(text):      # else what is missed by a hair would look as if it were met
+            text = f"{median:.4f}"
+        self.row(what, f"{text}{span}{note}", round(median, 4), most, least)
 
     def missed(self):
         return [row for row in self.rows if row["verdict"] == MISSED]

@@ -18,19 +18,50 @@ class Runner:
     def __init__(self):
         self.process, self.spans, self.over = None, [], threading.Event()
         self.there = threading.Event()
+        self.lock, self.alone, self.doomed = threading.Lock(), False, False
 
     def take(self, process):
-        process.send_signal(signal.SIGSTOP)
-        self.process = process
-        self.there.set()
+        with self.lock:
+            self.process = process
+            self.there.set()
+            if self.doomed:
+                process.kill()
+            elif self.alone:
+                self.spans.append([time.time(), None])
+            else:
+                process.send_signal(signal.SIGSTOP)
 
     def resume(self):
-        self.spans.append([time.time(), None])
-        self.process.send_signal(signal.SIGCONT)
+        with self.lock:
+            self.spans.append([time.time(), None])
+            self.process.send_signal(signal.SIGCONT)
 
     def pause(self):
-        self.process.send_signal(signal.SIGSTOP)
-        self.spans[-1][1] = time.time()
+        with self.lock:
+            if not self.over.is_set():      # whoever is over is being ended, which it must live to see
+                self.process.send_signal(signal.SIGSTOP)
+                self.spans[-1][1] = time.time()
+
+    def end(self):
+        """It has done what it was to do, or will not."""
+        with self.lock:
+            self.over.set()
+
+    def go_alone(self):
+        """There are no turns any more, for one that is still to come neither."""
+        with self.lock:
+            self.alone = True
+            running = self.spans and not self.spans[-1][1]
+            if self.there.is_set() and not self.over.is_set() and not running:
+                self.spans.append([time.time(), None])
+                self.process.send_signal(signal.SIGCONT)
+
+    def kill(self):
+        """The other has failed."""
+        with self.lock:
+            self.doomed = True
+            if self.process:
+                self.process.kill()
 
     def active(self, moment):
         """For how many seconds it had run by then."""
@@ -49,5 +80,4 @@ def alternate(runners):
                 break
             one.pause()
     for one in runners:
-        if one.there.is_set() and not one.over.is_set():
-            one.resume()
+        one.go_alone()
