@@ -428,6 +428,11 @@ static void look_at_what_was_left(uv_timer_t *timer)
 		silent |= begun && loop_monotonic_ms() - call->heard_ms >= STIR_FIRST_MS;
 		stuck |= is_stuck(call);
 	}
+	/* A look that has brought something may have left something, too. */
+	if (http->stats.bytes_in != before)
+		for (const struct generation *generation = http->generations; generation; generation = generation->next)
+			for (watched = generation->sockets; watched; watched = watched->next)
+				watched->look = true;
 	if (!silent)
 		http->stir_ms = STIR_FIRST_MS;
 	else if (stuck && !http->stirring)
