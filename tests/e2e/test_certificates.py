@@ -51,7 +51,7 @@ def clients(plane):
 
 
 def bundle(plane):
-    """What all webhooks trust, as PEM; LookupError as long as they do not agree."""
+    """What all webhooks trust, as PEM; ValueError as long as they do not agree: their configurations are written one after the other."""
     [text] = {one["caBundle"] for one in clients(plane)}
     return base64.b64decode(text).decode()
 
@@ -94,7 +94,7 @@ def test_rotation_fails_no_request(c, plane, run):
         assert time.monotonic() < deadline, "no leaf of a new CA"
         for _ in range(10):
             dry.account(ns, ready=False)
-        heard.append((time.monotonic(), bundle(plane)))
+        heard.append((time.monotonic(), until(lambda: bundle(plane))))
         while heard[0][0] < time.monotonic() - 2:
             trusted = heard.pop(0)[1]
         leaves.add(served(tollgate.webhook_port, trusted))
