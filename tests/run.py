@@ -36,7 +36,7 @@ def unit(program, wrap):
     except subprocess.TimeoutExpired as late:
         code, output = -1, f"{late}\n{late.stdout or ''}"
     passed = len(re.findall(r"^ok \d", output, re.M))
-    failed = len(re.findall(r"^not ok \d", output, re.M))
+    failed = len(re.findall(r"^not ok \d+ (?!# SKIP)", output, re.M))     # cmocka says so of a test that skips itself
     if code != 0 and failed == 0 or passed + failed == 0:
         failed += 1
     return passed, failed, time.monotonic() - began, output
