@@ -177,7 +177,7 @@ static void forget_head(struct frame *frame)
 
 static uint8_t once_bit(uint8_t place)
 {
-	return (uint8_t)(place < ONCE ? 0 : 1u << (place - ONCE));
+	return (uint8_t)(place < ONCE || place > VERSION ? 0 : 1u << (place - ONCE));
 }
 
 /* Whose key has just come. */

@@ -4,6 +4,7 @@
  */
 #include "store.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,6 +79,7 @@ static void glances_clear(struct looks *looks, uint32_t size)
 		free(looks->glances);
 		looks->glances = memory_alloc(size * sizeof(*looks->glances));
 	} else if (looks->n) {
+		assert(looks->glances);
 		memset(looks->glances, 0, size * sizeof(*looks->glances));
 	}
 	looks->size = size;

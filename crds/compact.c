@@ -607,7 +607,7 @@ void *compact_record(const struct codec *codec, const struct compact *compact, c
 {
 	const struct shape *whole = resource->shape, *metadata = metadata_of(resource);
 	struct reading r = read_from(compact);
-	struct object *meta = arena_alloc(arena, whole->size + KEPT_TEXTS * TEXT_ROOM);
+	struct object *meta = arena_alloc(arena, whole->size + (size_t)KEPT_TEXTS * TEXT_ROOM);
 
 	r.texts = (char *)meta + whole->size;
 	r.n_texts = KEPT_TEXTS;
