@@ -38,6 +38,7 @@ struct writer_listener {
 struct writer_stats {
 	uint64_t started[WRITE_TYPES], failed[WRITE_TYPES], conflicts;
 	uint64_t known; /* answers that the watch was faster than, or that said nothing new, and were not decoded */
+	uint64_t foreseen; /* answers that showed just what was asked for, and were not decoded either */
 	unsigned in_flight;
 };
 

@@ -77,8 +77,8 @@ char *status_patch(struct codec *codec, const struct resource *resource, const v
 	(void)codec;
 	if (!changes)
 		return NULL;
-	return tree_print(tree_made(json_pack("{s:{s:s,s:s},s:o}", "metadata", "resourceVersion", meta->resource_version, "uid",
-					      meta->uid, "status", changes)));
+	return tree_print_sorted(tree_made(json_pack("{s:{s:s,s:s},s:o}", "metadata", "resourceVersion", meta->resource_version,
+						     "uid", meta->uid, "status", changes)));
 }
 
 /* "group/version", or "version" in the core group. */

@@ -31,7 +31,7 @@ json_t *encode_text(const char *text)
 
 static bool absent(const struct field *, const void *record);
 
-static bool empty(const struct shape *shape, const void *record)
+bool encode_empty(const struct shape *shape, const void *record)
 {
 	for (size_t i = 0; i < shape->n_fields; i++)
 		if (!absent(&shape->fields[i], record))
@@ -44,7 +44,7 @@ static const void *child_of(const struct field *field, const void *record)
 {
 	if (field->type == FIELD_OPTIONAL)
 		return slot_pointer(field, record);
-	return empty(field->shape, slot_in(field, record)) ? NULL : slot_in(field, record);
+	return encode_empty(field->shape, slot_in(field, record)) ? NULL : slot_in(field, record);
 }
 
 static bool absent(const struct field *field, const void *record)

@@ -12,6 +12,8 @@
 
 /* All members that are there; the caller's. */
 json_t *encode_record(const struct shape *, const void *record);
+/* Is nothing there? */
+bool encode_empty(const struct shape *, const void *record);
 bool encode_equal(const struct shape *, const void *a, const void *b);
 /* The merge patch (RFC 7386) from one to the other; NULL when they are equal. The caller's. */
 json_t *encode_diff(const struct shape *, const void *from, const void *to);

@@ -236,13 +236,23 @@ void *tree_record_sent(struct codec *codec, const struct resource *resource, con
 	return record_of(codec, resource, false, fill, tree, err);
 }
 
-char *tree_print(json_t *tree)
+static char *print(json_t *tree, size_t flags)
 {
-	char *text = json_dumps(tree, JSON_COMPACT);
+	char *text = json_dumps(tree, JSON_COMPACT | flags);
 
 	assert(text);
 	json_decref(tree);
 	return text;
+}
+
+char *tree_print(json_t *tree)
+{
+	return print(tree, 0);
+}
+
+char *tree_print_sorted(json_t *tree)
+{
+	return print(tree, JSON_SORT_KEYS);
 }
 
 json_t *tree_made(json_t *tree)

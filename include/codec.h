@@ -12,6 +12,8 @@
 
 struct codec; /* atoms, scratch memory and the configurable label key */
 
+enum { WIRE_VERSION_SIZE = 64 }; /* a longer resourceVersion is refused */
+
 /* project_label is borrowed for the codec's life. */
 struct codec *codec_new(struct atoms *, const char *project_label);
 void codec_free(struct codec *);
@@ -29,6 +31,11 @@ bool status_equal(const struct resource *, const void *a, const void *b);
 /* The merge patch (RFC 7386) for /status that turns the observed status of `record` into `desired`: changed members only, lists
  * whole, guarded by metadata.resourceVersion (the uid goes along, but /status ignores it: seen on 1.35.4). malloc'ed, NUL-terminated; NULL when equal. */
 char *status_patch(struct codec *, const struct resource *, const void *record, const void *desired);
+/* What record_decode() would make of the answer to that patch, if the server does as it says: the record with `desired` for its
+ * status, by the second. NULL if it had a status before, since the patch then does not say all of it. Its resourceVersion is for the
+ * answer to tell: record_set_version(), fewer than WIRE_VERSION_SIZE bytes, once. */
+void *record_with_status(struct codec *, const struct resource *, const void *record, const void *desired) must_check;
+void record_set_version(void *record, const char *resource_version);
 
 /* The body that creates an object of metadata only. malloc'ed. */
 char *object_body(const struct resource *, struct key);
@@ -45,8 +52,6 @@ char *delete_body(const char *uid);
 /* ---- the envelopes around objects ---- */
 
 enum event_type { EVENT_ADDED = 1, EVENT_MODIFIED, EVENT_DELETED, EVENT_BOOKMARK, EVENT_ERROR };
-
-enum { WIRE_VERSION_SIZE = 64 }; /* a longer resourceVersion is refused */
 
 /* One line of a watch (metav1.WatchEvent). */
 struct wire_event {

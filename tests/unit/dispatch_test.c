@@ -181,9 +181,10 @@ static void watch(struct rig *rig, const char *name)
 	free(text);
 }
 
+/* phase NULL: nobody has written a status yet. */
 static void put_account(struct rig *rig, const char *name, const char *phase, bool held)
 {
-	json_t *account = json_pack("{s:s,s:s,s:{s:s,s:s,s:s,s:s,s:i},s:{s:s},s:{s:s}}", "apiVersion", "billing.miloapis.com/v1alpha1", "kind",
+	json_t *account = json_pack("{s:s,s:s,s:{s:s,s:s,s:s,s:s,s:i},s:{s:s},s:{s:s*}}", "apiVersion", "billing.miloapis.com/v1alpha1", "kind",
 				    "BillingAccount", "metadata", "namespace", "acme", "name", name, "uid", "u-1", "creationTimestamp",
 				    "2026-11-22T10:00:00Z", "generation", 1, "spec", "currencyCode", "EUR", "status", "phase", phase);
 
@@ -237,7 +238,7 @@ static json_t *apply(struct rig *rig, const struct call *call)
 
 static void accept(struct rig *rig, struct call *call)
 {
-	char *text = json_dumps(apply(rig, call), 0);
+	char *text = json_dumps(apply(rig, call), JSON_COMPACT);
 
 	finish(rig, call, 200, text);
 	free(text);
@@ -456,6 +457,77 @@ static void an_answer_about_another_object_is_none_that_is_known(void **state)
 	expect_told(rig, 0);
 }
 
+/* ---- answers that say what was asked for ---- */
+
+/* To the first status of a new account, which the server writes down with that format and, at will, not quite as asked. */
+static const struct account_status *answer_to_first_status(struct rig *rig, size_t format, bool otherwise, const char *behind)
+{
+	put_account(rig, "main", NULL, true);
+	run(rig);
+	struct call *call = expect(rig, "PATCH", ACCOUNTS "main/status");
+	json_t *account = apply(rig, call), *status = json_object_get(account, "status");
+
+	if (otherwise)
+		json_object_set_new(status, "phase", json_string("Suspended"));
+	char *text = json_dumps(account, format), *body = memory_printf("%s%s", text, behind);
+	finish(rig, call, 200, body);
+	free(body);
+	free(text);
+	const atom_t ns = atom_find(rig->atoms, "acme", 4), name = atom_find(rig->atoms, "main", 4);
+	const struct billingaccount *held = view_get(cache_view(rig->cache), KIND_BILLINGACCOUNT, ns, name);
+	char version[16];
+
+	snprintf(version, sizeof(version), "%u", rig->version);
+	assert_string_equal(held->meta.resource_version, version);
+	assert_int_equal(writer_stats(rig->dispatch.writer)->failed[WRITE_STATUS], 0);
+	return &held->status;
+}
+
+static void an_answer_that_says_what_was_asked_for_is_not_decoded(void **state)
+{
+	struct rig *rig = *state;
+	const struct account_status *held = answer_to_first_status(rig, JSON_COMPACT, false, "\n");
+	char *text = json_dumps(json_object_get(rig->accounts, "main"), 0);
+	struct error err;
+	struct billingaccount *shown = record_decode(rig->codec, kinds[KIND_BILLINGACCOUNT].resource, text, strlen(text), &err);
+
+	assert_int_equal(writer_stats(rig->dispatch.writer)->foreseen, 1);
+	assert_int_not_equal(held->phase, 0);
+	assert_true(status_equal(kinds[KIND_BILLINGACCOUNT].resource, held, &shown->status));
+	record_free(rig->codec, kinds[KIND_BILLINGACCOUNT].resource, shown);
+	free(text);
+	run(rig);
+	assert_int_equal(rig->n_calls, 0); /* at rest */
+}
+
+static void an_answer_that_says_something_else_is_decoded(void **state)
+{
+	struct rig *rig = *state;
+
+	assert_int_equal(answer_to_first_status(rig, JSON_COMPACT, true, "")->phase, ACCOUNT_SUSPENDED);
+	assert_int_equal(writer_stats(rig->dispatch.writer)->foreseen, 0);
+}
+
+static void an_answer_in_another_order_is_decoded(void **state)
+{
+	struct rig *rig = *state;
+
+	assert_int_not_equal(answer_to_first_status(rig, JSON_INDENT(1), false, "")->phase, 0);
+	assert_int_equal(writer_stats(rig->dispatch.writer)->foreseen, 0);
+}
+
+/* Then the patch says only what differs, and the answer more than that. */
+static void an_answer_to_a_later_status_is_decoded(void **state)
+{
+	struct rig *rig = *state;
+
+	put_account(rig, "main", "Suspended", true);
+	run(rig);
+	accept(rig, expect(rig, "PATCH", ACCOUNTS "main/status"));
+	assert_int_equal(writer_stats(rig->dispatch.writer)->foreseen, 0);
+	assert_int_equal(writer_stats(rig->dispatch.writer)->failed[WRITE_STATUS], 0);
+}
+
 /* ---- lines about failures ---- */
 
 static void the_same_failure_is_said_once_in_ten_seconds(void **state)
@@ -668,6 +740,10 @@ int main(void)
 		RULE(an_answer_that_the_watch_was_faster_than_is_not_decoded),
 		RULE(an_answer_that_changed_nothing_is_said_undecoded),
 		RULE(an_answer_about_another_object_is_none_that_is_known),
+		RULE(an_answer_that_says_what_was_asked_for_is_not_decoded),
+		RULE(an_answer_that_says_something_else_is_decoded),
+		RULE(an_answer_in_another_order_is_decoded),
+		RULE(an_answer_to_a_later_status_is_decoded),
 		RULE(the_same_failure_is_said_once_in_ten_seconds),
 		RULE(two_that_fail_do_not_wake_each_other),
 		RULE(many_failing_objects_do_not_flood_the_log),
