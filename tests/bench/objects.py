@@ -78,10 +78,13 @@ class Objects:
     def events(self):
         """What Tollgate tells people at a cold start: an event a binding and one an account."""
         for i in range(self.bindings):
-            yield self._event("BillingAccountBinding", f"binding-{i:06}", self.account_of(i), "Binding", "Bound",
-                              f'Project "proj-{i:06}" is billed to billing account "acct-{self.account_of(i):05}" from now on.')
+            yield self.event_of_binding(f"binding-{i:06}", self.account_of(i))
         for i in range(self.accounts):
             yield self._event("BillingAccount", f"acct-{i:05}", i, "JudgingAccount", "Ready", f'Billing account "acct-{i:05}" is ready.')
+
+    def event_of_binding(self, name, account):
+        return self._event("BillingAccountBinding", name, account, "Binding", "Bound",
+                           f'Project "{name}" is billed to billing account "acct-{account:05}" from now on.')
 
     def _event(self, kind, name, account, action, reason, note):
         namespace = self._namespace(account)
@@ -119,6 +122,9 @@ class Objects:
         return self._path("paymentmethods", i), _custom("PaymentMethod", f"pm-{i:05}", {
             "billingAccountRef": {"name": f"acct-{i:05}"}, "displayName": f"Company card {i:05}",
             "paymentMethodClassRef": {"name": CLASS}, "type": "card"})
+
+    def account_path(self, i):
+        return self._path("billingaccounts", i, f"acct-{i:05}")
 
     def binding_path(self, i):
         return self._path("billingaccountbindings", self.account_of(i), f"binding-{i:06}")

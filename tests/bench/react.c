@@ -1,11 +1,12 @@
 /*
- * The yardstick of latency: a client that holds a watch and answers each object that is added with one PATCH of its status, on the
- * same HTTP/2 connection. It parses nothing but namespace and name and decides nothing, so that no controller can be much quicker.
+ * The yardstick of latency: a client that holds a watch, and for each object that is added sends what the plan says, on the same HTTP/2
+ * connection. It reads nothing of the object and decides nothing, so that no controller can be much quicker.
  *
- *     react FILE ANSWERS URL CA CERT KEY
+ *     react FILE URL CA CERT KEY
  *
- * FILE has three lines: the path to watch, with its query; the path of a namespace, up to and with /namespaces/, and the plural, parted
- * by a space; the merge patch. Prints "watching" when the watch has begun, and ends after so many answers.
+ * FILE's first line is the path to watch, with its query. Behind it is a round an object, in the order in which they come: a line a request,
+ * "METHOD path body", and an empty line at its end. The first is sent at once, the others when it has been answered. PATCHes are merge
+ * patches. Prints "watching" when the watch has begun, and ends when all has been answered.
  * Exit codes: 0 all were answered 2xx; 1 one was not, or the watch ended; 2 wrong usage.
  */
 #include <stdbool.h>
@@ -15,25 +16,28 @@
 
 #include "client.h"
 
-enum { ANSWERS_AT_ONCE = 64, NAME_MAX_LEN = 254, WAIT_MS = 1000 };
+enum { ANSWERS_AT_ONCE = 64, WAIT_MS = 1000 };
 
-struct name {
-	char ns[NAME_MAX_LEN], name[NAME_MAX_LEN];
+enum { PATCH, POST, METHODS };
+
+struct line {
+	unsigned method;
+	char *path, *body;
 };
 
 struct react {
 	struct server server;
-	const char *watched, *base, *plural, *body;
+	const char *watched;
+	char *rest; /* of the plan */
 	CURLM *multi;
-	struct curl_slist *headers;
+	struct curl_slist *headers[METHODS];
 	CURL *watch;
 	CURL *idle[ANSWERS_AT_ONCE]; /* handles that send nothing just now */
 	size_t n_idle;
-	struct name due[ANSWERS_AT_ONCE]; /* seen, not yet answered: libcurl takes no new transfer inside a callback */
-	size_t n_due;
+	size_t n_due; /* objects that were seen, rounds not begun yet: libcurl takes no new transfer inside a callback */
+	size_t left;  /* requests to be answered yet, in all */
 	char *line; /* of the watch, as far as it has come */
 	size_t line_len, line_room;
-	size_t left;
 	bool failed;
 };
 
@@ -43,36 +47,11 @@ static void give_up(struct react *r, const char *what, const char *why)
 	r->failed = true;
 }
 
-/* What follows `mark` up to the next quotation mark. */
-static bool take_text(const char *line, const char *mark, char out[NAME_MAX_LEN])
-{
-	const char *at = strstr(line, mark), *end = at ? strchr(at + strlen(mark), '"') : NULL;
-	size_t len;
-
-	if (!end)
-		return false;
-	at += strlen(mark);
-	len = (size_t)(end - at);
-	if (len >= NAME_MAX_LEN)
-		return false;
-	memcpy(out, at, len);
-	out[len] = '\0';
-	return true;
-}
-
-/* The API server writes metadata before spec, and its keys in order: the first name is the object's own. */
 static void take_line(struct react *r, const char *line)
 {
 	static const char added[] = "{\"type\":\"ADDED\"";
-	const char *meta = strstr(line, "\"metadata\":{");
 
-	if (strncmp(line, added, sizeof(added) - 1) != 0 || !meta)
-		return;
-	if (r->n_due == ANSWERS_AT_ONCE || !take_text(meta, "\"namespace\":\"", r->due[r->n_due].ns) ||
-	    !take_text(meta, "\"name\":\"", r->due[r->n_due].name))
-		give_up(r, line, "too many at once, or not as expected");
-	else
-		r->n_due++;
+	r->n_due += strncmp(line, added, sizeof(added) - 1) == 0;
 }
 
 static size_t on_event(char *data, size_t size, size_t n, void *context)
@@ -122,13 +101,11 @@ static void open_all(struct react *r)
 
 	r->multi = curl_multi_init();
 	curl_multi_setopt(r->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, 1L);
-	r->headers = curl_slist_append(NULL, "Content-Type: application/merge-patch+json");
+	r->headers[PATCH] = curl_slist_append(NULL, "Content-Type: application/merge-patch+json");
+	r->headers[POST] = curl_slist_append(NULL, "Content-Type: application/json");
 	for (size_t i = 0; i < ANSWERS_AT_ONCE; i++) {
 		CURL *easy = client_easy(&r->server);
 
-		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "PATCH");
-		curl_easy_setopt(easy, CURLOPT_HTTPHEADER, r->headers);
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body);
 		curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);
 		r->idle[r->n_idle++] = easy;
 	}
@@ -141,25 +118,71 @@ static void open_all(struct react *r)
 	curl_multi_add_handle(r->multi, r->watch);
 }
 
-static void send_due(struct react *r)
+/* The plan's next line; false where it is empty, or the plan has ended. */
+static bool next_line(char **rest, struct line *line)
 {
+	char *text = strsep(rest, "\n"), *method = text && *text ? strsep(&text, " ") : NULL;
+
+	line->path = method ? strsep(&text, " ") : NULL;
+	line->body = text;
+	if (method && !line->body)
+		client_fail(method, "is followed by no path and body");
+	line->method = method && strcmp(method, "POST") == 0 ? POST : PATCH;
+	return method;
+}
+
+/* `then`: what is to be sent when it has been answered; NULL for nothing. */
+static void send_line(struct react *r, const struct line *line, char *then)
+{
+	static const char *const methods[METHODS] = { "PATCH", "POST" };
 	char url[2048];
+	CURL *easy;
 
-	while (r->n_due && r->n_idle) {
-		const struct name *one = &r->due[--r->n_due];
-		CURL *easy = r->idle[--r->n_idle];
-
-		snprintf(url, sizeof(url), "%s%s%s/%s/%s/status", r->server.url, r->base, one->ns, r->plural, one->name);
-		curl_easy_setopt(easy, CURLOPT_URL, url);
-		curl_multi_add_handle(r->multi, easy);
+	if (!r->n_idle) {
+		give_up(r, line->path, "too many at once");
+		return;
 	}
+	easy = r->idle[--r->n_idle];
+	snprintf(url, sizeof(url), "%s%s", r->server.url, line->path);
+	curl_easy_setopt(easy, CURLOPT_URL, url);
+	curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, methods[line->method]);
+	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, r->headers[line->method]);
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, line->body);
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, then);
+	curl_multi_add_handle(r->multi, easy);
+}
+
+static void begin_due(struct react *r)
+{
+	for (; r->n_due && !r->failed; r->n_due--) {
+		struct line line;
+		char *end;
+
+		if (!next_line(&r->rest, &line)) {
+			give_up(r, "the plan", "has no round for this object");
+			return;
+		}
+		send_line(r, &line, r->rest);
+		end = strstr(r->rest, "\n\n"); /* of the round's other lines, which lie untouched until it is their turn */
+		r->rest = *r->rest == '\n' ? r->rest + 1 : end ? end + 2 : r->rest + strlen(r->rest);
+	}
+}
+
+static void go_on(struct react *r, char *then)
+{
+	struct line line;
+
+	while (next_line(&then, &line) && !r->failed)
+		send_line(r, &line, NULL);
 }
 
 static void finish(struct react *r, CURL *easy, CURLcode result)
 {
+	char *then = NULL;
 	long status = 0;
 
 	curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &then);
 	curl_multi_remove_handle(r->multi, easy);
 	if (easy == r->watch) {
 		give_up(r, "the watch ended", curl_easy_strerror(result));
@@ -168,7 +191,9 @@ static void finish(struct react *r, CURL *easy, CURLcode result)
 	r->idle[r->n_idle++] = easy;
 	r->left--;
 	if (result != CURLE_OK || status < 200 || status > 299)
-		give_up(r, "a PATCH was not taken", curl_easy_strerror(result));
+		give_up(r, "a request was not taken", curl_easy_strerror(result));
+	if (then)
+		go_on(r, then);
 }
 
 static void run(struct react *r)
@@ -184,7 +209,7 @@ static void run(struct react *r)
 			finish(r, easy, message->data.result);
 		}
 		if (r->n_due)
-			send_due(r);
+			begin_due(r);
 		else
 			curl_multi_poll(r->multi, NULL, 0, WAIT_MS, NULL);
 	}
@@ -197,8 +222,18 @@ static void close_all(struct react *r)
 	while (r->n_idle)
 		curl_easy_cleanup(r->idle[--r->n_idle]);
 	curl_multi_cleanup(r->multi);
-	curl_slist_free_all(r->headers);
+	for (unsigned method = 0; method < METHODS; method++)
+		curl_slist_free_all(r->headers[method]);
 	free(r->line);
+}
+
+static size_t count_requests(const char *rounds)
+{
+	size_t n = 0;
+
+	for (const char *at = rounds; *at; at++)
+		n += *at == '\n' && at > rounds && at[-1] != '\n';
+	return n;
 }
 
 int main(int argc, char **argv)
@@ -206,17 +241,14 @@ int main(int argc, char **argv)
 	static struct react r;
 	char *text;
 
-	if (argc != 7)
-		client_fail("usage", "react FILE ANSWERS URL CA CERT KEY");
-	r.left = strtoul(argv[2], NULL, 10);
-	r.server = server_from(&argv[3]);
-	text = client_read_file(argv[1]);
-	r.watched = strtok(text, "\n");
-	r.base = strtok(NULL, " ");
-	r.plural = strtok(NULL, "\n");
-	r.body = strtok(NULL, "\n");
-	if (!r.body)
-		client_fail(argv[1], "has not the three lines that are wanted");
+	if (argc != 6)
+		client_fail("usage", "react FILE URL CA CERT KEY");
+	r.server = server_from(&argv[2]);
+	text = r.rest = client_read_file(argv[1]);
+	r.watched = strsep(&r.rest, "\n");
+	if (!r.rest)
+		client_fail(argv[1], "has no rounds");
+	r.left = count_requests(r.rest);
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	open_all(&r);
 	run(&r);
