@@ -64,6 +64,7 @@ struct generation {
 	struct trust *trust; /* NULL: in clear */
 	size_t n_calls;
 	bool running; /* run_curl is on the stack */
+	bool due;     /* curl wants its turn at once */
 };
 
 /* One socket of curl's in the loop. Freed by its own close callback, which may come after http is gone. */
@@ -72,7 +73,7 @@ struct watched {
 	struct generation *generation;
 	uv_poll_t poll;
 	curl_socket_t fd;
-	bool full;        /* curl waits until it can write */
+	int wanted, polled; /* events: what curl waits for, and what the loop does; see follow_curl */
 	bool look;        /* something came, and nobody has looked again since */
 	int64_t heard_ms; /* when it was last readable */
 };
@@ -129,6 +130,7 @@ struct http {
 	char *user_agent;
 	struct curl_slist *headers, *connect_to;
 	bool inside; /* curl is on the stack and may call us */
+	uint64_t ended; /* calls whose callers were told so */
 	struct http_stats stats;
 };
 
@@ -214,7 +216,16 @@ static struct watched *find_watched(struct generation *generation, curl_socket_t
 	return watched;
 }
 
-/* CURLMOPT_SOCKETFUNCTION. */
+static bool follow_curl(struct watched *watched)
+{
+	if (watched->wanted == watched->polled)
+		return true;
+	watched->polled = watched->wanted;
+	return uv_poll_start(&watched->poll, watched->wanted, socket_ready) == 0;
+}
+
+/* CURLMOPT_SOCKETFUNCTION. Where curl has a turn the loop follows when that is over: with each request it wants to write, and when it has
+ * written no longer, which would be three system calls for nothing. */
 static int want_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *unused)
 {
 	struct generation *generation = context;
@@ -241,13 +252,16 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *context, vo
 		watched->next = generation->sockets;
 		generation->sockets = watched;
 	}
-	watched->full = events & UV_WRITABLE;
-	return uv_poll_start(&watched->poll, events, socket_ready) ? -1 : 0;
+	watched->wanted = events;
+	return generation->running || follow_curl(watched) ? 0 : -1;
 }
 
 static void timer_fired(uv_timer_t *timer)
 {
-	run_curl(timer->data, CURL_SOCKET_TIMEOUT, 0);
+	struct generation *generation = timer->data;
+
+	generation->due = false;
+	run_curl(generation, CURL_SOCKET_TIMEOUT, 0);
 }
 
 /* CURLMOPT_TIMERFUNCTION. */
@@ -256,6 +270,7 @@ static int want_timer(CURLM *multi, long timeout_ms, void *context)
 	struct generation *generation = context;
 
 	(void)multi;
+	generation->due = timeout_ms == 0;
 	if (timeout_ms < 0) {
 		uv_timer_stop(&generation->timer);
 		return 0;
@@ -301,7 +316,7 @@ static void cut_what_is_late(const struct generation *generation)
 			continue;
 		const struct watched *watched = find_socket(call);
 
-		if (!watched || !watched->full)
+		if (!watched || !(watched->wanted & UV_WRITABLE))
 			continue;
 		call->failure = LATE;
 		reset(watched->fd);
@@ -348,16 +363,35 @@ static void run_curl(struct generation *generation, curl_socket_t fd, int events
 		}
 	} while (again && find_watched(generation, fd));
 	generation->running = false;
+	for (struct watched *watched = generation->sockets; watched; watched = watched->next)
+		if (!follow_curl(watched))
+			abort(); /* libuv refuses only what is closing */
 	retire(generation);
+}
+
+/* Only the newest generation has new calls. One that ends in here may close older ones. */
+bool http_send_now(struct http *http)
+{
+	const uint64_t before = http->stats.bytes_in + http->ended;
+	struct generation *generation = http->generations;
+
+	if (!generation->due)
+		return false;
+	uv_timer_stop(&generation->timer);
+	timer_fired(&generation->timer);
+	return http->stats.bytes_in + http->ended != before;
 }
 
 /* ---- what curl leaves behind ---- */
 
-static struct watched *find_look(const struct http *http)
+/* silent: only one on which nothing has come for a while, since what comes is looked at anyway. */
+static struct watched *find_look(const struct http *http, bool silent)
 {
+	const int64_t since_ms = loop_monotonic_ms() - LOOK_AGAIN_MS;
+
 	for (const struct generation *generation = http->generations; generation; generation = generation->next)
 		for (struct watched *watched = generation->sockets; watched; watched = watched->next)
-			if (watched->look)
+			if (watched->look && (!silent || watched->heard_ms <= since_ms))
 				return watched;
 	return NULL;
 }
@@ -417,7 +451,7 @@ static void look_at_what_was_left(uv_timer_t *timer)
 	struct watched *watched;
 	bool incomplete = false, silent = false, stuck = false;
 
-	while ((watched = find_look(http))) {
+	while ((watched = find_look(http, true))) {
 		watched->look = false;
 		run_curl(watched->generation, watched->fd, CURL_CSELECT_IN);
 	}
@@ -437,7 +471,7 @@ static void look_at_what_was_left(uv_timer_t *timer)
 		http->stir_ms = STIR_FIRST_MS;
 	else if (stuck && !http->stirring)
 		stir(http);
-	if (incomplete || http->stats.bytes_in != before)
+	if (incomplete || find_look(http, false))
 		arm_again(http);
 }
 
@@ -1155,6 +1189,7 @@ static void finish(struct call *call, CURLcode result)
 	if (call->generation) /* else it never went out */
 		count(call);
 	detach(call);
+	http->ended++;
 	call->reply.on_done(call->reply.context, status, wait_ms, broken ? &transport : NULL);
 	free_call(call);
 }

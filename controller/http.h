@@ -48,6 +48,10 @@ void http_abort(struct http *);
 /* Looks at the files of client certificate and CA at once; otherwise that is done once a minute. */
 void http_reread(struct http *);
 
+/* What has been sent goes out now, and not in the loop's next turn: for the end of a turn. True: somebody has been told something meanwhile,
+ * so that there may be more to do. Not from within a callback of curl's. */
+bool http_send_now(struct http *);
+
 struct port http_port(struct http *);
 const struct http_stats *http_stats(const struct http *);
 struct http_credentials http_credentials(const struct http *);

@@ -169,6 +169,8 @@ static int64_t drain(void *context)
 		return -1;
 	}
 	loop_wake_at(p->loop, manager_wakes_at(&p->manager));
+	if (http_send_now(p->http))
+		wait = 0;
 	return p->stop_step ? shorter(wait, go_down(p)) : wait;
 }
 
