@@ -180,6 +180,8 @@ static void socket_ready(uv_poll_t *poll, int status, int events)
 	struct watched *watched = poll->data;
 	int curl_events = status < 0 ? CURL_CSELECT_ERR : 0;
 
+	if (status < 0)
+		watched->polled = 0; /* libuv has stopped it */
 	if (events & UV_READABLE) {
 		curl_events |= CURL_CSELECT_IN;
 		watched->heard_ms = loop_monotonic_ms();
@@ -365,7 +367,7 @@ static void run_curl(struct generation *generation, curl_socket_t fd, int events
 	generation->running = false;
 	for (struct watched *watched = generation->sockets; watched; watched = watched->next)
 		if (!follow_curl(watched))
-			abort(); /* libuv refuses only what is closing */
+			abort(); /* libuv refuses only a descriptor that somebody else watches */
 	retire(generation);
 }
 

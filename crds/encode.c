@@ -160,11 +160,6 @@ static bool lists_equal(const struct field *field, struct slot_list a, struct sl
 	return true;
 }
 
-static int64_t second_of(instant_t at)
-{
-	return at / 1000 - (at % 1000 < 0);
-}
-
 static bool values_equal(const struct field *field, const void *a, const void *b)
 {
 	const void *child_a, *child_b;
@@ -178,7 +173,7 @@ static bool values_equal(const struct field *field, const void *a, const void *b
 		return slot_integer(field, a) == slot_integer(field, b);
 	case FIELD_INSTANT:
 		return absent(field, a) == absent(field, b) &&
-		       second_of(slot_integer(field, a)) == second_of(slot_integer(field, b));
+		       instant_second(slot_integer(field, a)) == instant_second(slot_integer(field, b));
 	case FIELD_BOOLEAN:
 	case FIELD_ENUM:
 		return slot_enum(field, a) == slot_enum(field, b);

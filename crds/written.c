@@ -97,12 +97,13 @@ static void own(struct copying *copying, const struct shape *shape, void *record
 void *record_with_status(struct codec *codec, const struct resource *resource, const void *record, const void *status)
 {
 	struct copying copying = { .to = { .atoms = codec->atoms, .arena = &codec->scratch }, .status = resource->status };
-	struct object *made = arena_alloc(&codec->scratch, resource->shape->size);
 	char version[WIRE_VERSION_SIZE] = ""; /* the room for it */
+	struct object *made;
 	void *packed;
 
 	if (!encode_empty(resource->status, (const char *)record + resource->status_offset))
 		return NULL;
+	made = arena_alloc(&codec->scratch, resource->shape->size);
 	memcpy(made, record, resource->shape->size);
 	memcpy((char *)made + resource->status_offset, status, resource->status->size);
 	memset(version, '0', sizeof(version) - 1);

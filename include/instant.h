@@ -10,10 +10,10 @@
 
 typedef int64_t instant_t; /* 0 = unset */
 
-/* The same moment without its milliseconds: what survives a trip over the wire. */
+/* The moment's second, the earlier one before 1970 too: what survives a trip over the wire. */
 static inline instant_t instant_second(instant_t moment)
 {
-	return moment - moment % 1000;
+	return moment - (moment % 1000 + 1000) % 1000;
 }
 
 enum { INSTANT_TEXT_SIZE = 32 }; /* fits any text that is written here, with its NUL */

@@ -123,6 +123,8 @@ static bool next_line(char **rest, struct line *line)
 {
 	char *text = strsep(rest, "\n"), *method = text && *text ? strsep(&text, " ") : NULL;
 
+	if (method && !*rest)
+		client_fail(method, "and what follows is the plan's last line, and has no end");
 	line->path = method ? strsep(&text, " ") : NULL;
 	line->body = text;
 	if (method && !line->body)

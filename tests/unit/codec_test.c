@@ -710,7 +710,8 @@ static void desired_texts_may_be_anybodys(void **state)
 /* What reconcilers hand out may be anybody's texts, and times finer than what is written. The longest version has room. */
 static void a_foreseen_record_is_what_the_answer_would_give(void **state)
 {
-	const struct account_suspension suspension = { .reason = "made up", .since = 1999 }, first = { .reason = "made up", .since = 1 };
+	static const instant_t times[] = { 1999, 1000, 999, 1, -1, -500, -1000, -1500, INT64_C(-62135596799001) };
+	struct account_suspension suspension = { .reason = "made up", .since = 1 };
 	struct account_status desired = { .linked_projects_count = 3, .observed_generation = INTEGER_ABSENT,
 					  .action_required_count = INTEGER_ABSENT, .suspension = &suspension };
 	cleanup_free char *text = account_text("{\"currencyCode\":\"USD\"}");
@@ -728,12 +729,18 @@ static void a_foreseen_record_is_what_the_answer_would_give(void **state)
 	assert_ptr_not_equal(made->status.suspension, &suspension);
 	assert_string_equal(made->status.suspension->reason, "made up");
 	assert_ptr_not_equal(made->status.suspension->reason, suspension.reason);
-	assert_int_equal(made->status.suspension->since, 1000);
 	record_free(codec, account, made);
-	desired.suspension = &first;
-	made = record_with_status(codec, account, record, &desired);
-	assert_int_equal(made->status.suspension->since, 1); /* not 0, which is no time */
-	record_free(codec, account, made);
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		char written[INSTANT_TEXT_SIZE];
+		instant_t read;
+
+		suspension.since = times[i];
+		made = record_with_status(codec, account, record, &desired);
+		instant_format(times[i], written);
+		assert_int_equal(instant_parse(written, strlen(written), &read), 0);
+		assert_int_equal(made->status.suspension->since, read ? read : 1); /* 0 is no time */
+		record_free(codec, account, made);
+	}
 	record_free(codec, account, record);
 }
 
