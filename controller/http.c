@@ -64,7 +64,6 @@ struct generation {
 	struct trust *trust; /* NULL: in clear */
 	size_t n_calls;
 	bool running; /* run_curl is on the stack */
-	bool due;     /* curl wants its turn at once */
 };
 
 /* One socket of curl's in the loop. Freed by its own close callback, which may come after http is gone. */
@@ -130,7 +129,6 @@ struct http {
 	char *user_agent;
 	struct curl_slist *headers, *connect_to;
 	bool inside; /* curl is on the stack and may call us */
-	uint64_t ended; /* calls whose callers were told so */
 	struct http_stats stats;
 };
 
@@ -260,10 +258,7 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *context, vo
 
 static void timer_fired(uv_timer_t *timer)
 {
-	struct generation *generation = timer->data;
-
-	generation->due = false;
-	run_curl(generation, CURL_SOCKET_TIMEOUT, 0);
+	run_curl(timer->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
 /* CURLMOPT_TIMERFUNCTION. */
@@ -272,7 +267,6 @@ static int want_timer(CURLM *multi, long timeout_ms, void *context)
 	struct generation *generation = context;
 
 	(void)multi;
-	generation->due = timeout_ms == 0;
 	if (timeout_ms < 0) {
 		uv_timer_stop(&generation->timer);
 		return 0;
@@ -371,17 +365,23 @@ static void run_curl(struct generation *generation, curl_socket_t fd, int events
 	retire(generation);
 }
 
-/* Only the newest generation has new calls. One that ends in here may close older ones. */
+/* Grows whenever a caller hears something: bytes that came, and calls that have ended. */
+static uint64_t told(const struct http *http)
+{
+	return http->stats.bytes_in + http->stats.requests - http->stats.in_flight;
+}
+
+/* Only the newest generation has new calls. */
 bool http_send_now(struct http *http)
 {
-	const uint64_t before = http->stats.bytes_in + http->ended;
-	struct generation *generation = http->generations;
+	const uint64_t before = told(http);
+	uv_timer_t *timer = &http->generations->timer;
 
-	if (!generation->due)
+	if (!uv_is_active((uv_handle_t *)timer) || uv_timer_get_due_in(timer) > 0)
 		return false;
-	uv_timer_stop(&generation->timer);
-	timer_fired(&generation->timer);
-	return http->stats.bytes_in + http->ended != before;
+	uv_timer_stop(timer);
+	timer_fired(timer);
+	return told(http) != before;
 }
 
 /* ---- what curl leaves behind ---- */
@@ -1191,7 +1191,6 @@ static void finish(struct call *call, CURLcode result)
 	if (call->generation) /* else it never went out */
 		count(call);
 	detach(call);
-	http->ended++;
 	call->reply.on_done(call->reply.context, status, wait_ms, broken ? &transport : NULL);
 	free_call(call);
 }
