@@ -89,9 +89,8 @@ def ours(stage, user):
     return waits(audit, TOLLGATE_AGENT)
 
 
-def round_of(content, path, thing, number):
+def round_of(content, status, path, thing, number):
     """The lines of react.c's plan for one new binding."""
-    _, status = next(content.status_patches(["billingaccountbindings"]))
     name, account = thing["metadata"]["name"], content.account_of(number)
     event_path, event = content.event_of_binding(name, account)
     return "".join(f"{method} {to} {json.dumps(body)}\n" for method, to, body in (
@@ -103,9 +102,10 @@ def round_of(content, path, thing, number):
 def theirs(stage, user):
     path = f"{objects.API}/billingaccountbindings"
     version = json.loads(stage.plane.kubectl("get", "--raw", f"{path}?limit=1").stdout)["metadata"]["resourceVersion"]
+    _, status = next(stage.content.status_patches(["billingaccountbindings"]))
     plan = OUT / "react.plan"
     plan.write_text(f"{path}?watch=1&allowWatchBookmarks=true&resourceVersion={version}\n" + "".join(
-        round_of(stage.content, *user.binding(number), number) for number in range(user.made, user.made + ROUNDS)))
+        round_of(stage.content, status, *user.binding(number), number) for number in range(user.made, user.made + ROUNDS)))
     with subprocess.Popen([OUT / "react", plan, *credentials(stage.plane)], stdout=subprocess.PIPE, text=True) as process:
         if process.stdout.readline() != "watching\n":
             raise BenchError("the yardstick of latency could not watch; what it said is above")

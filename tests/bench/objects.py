@@ -71,7 +71,7 @@ class Objects:
 
     def finalizer_patches(self):
         """The JSON patches with which Tollgate puts its finalizer on the accounts, but for the words of the test."""
-        return [(self._path("billingaccounts", i, f"acct-{i:05}"), [
+        return [(self.account_path(i), [
             {"op": "test", "path": "/metadata/name", "value": f"acct-{i:05}"},
             {"op": "add", "path": "/metadata/finalizers", "value": [f"{GROUP}/billing-account"]}]) for i in range(self.accounts)]
 
@@ -151,7 +151,7 @@ class Objects:
 
         for i, linked in enumerate(self._linked()):
             name = f"acct-{i:05}"
-            add("billingaccounts", self._namespace(i), name, self._path("billingaccounts", i, name),
+            add("billingaccounts", self._namespace(i), name, self.account_path(i),
                 _status([("Ready", "True", "BillingAccountReady", "Billing account is ready."),
                          ("DefaultPaymentMethodReady", "True", "Ready", ready(i)),
                          ("InvoicingReady", "True", "NoInvoicesYet", "No invoices yet."),

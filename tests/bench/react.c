@@ -35,7 +35,6 @@ struct react {
 	CURL *idle[ANSWERS_AT_ONCE]; /* handles that send nothing just now */
 	size_t n_idle;
 	size_t n_due; /* objects that were seen, rounds not begun yet: libcurl takes no new transfer inside a callback */
-	size_t left;  /* requests to be answered yet, in all */
 	char *line; /* of the watch, as far as it has come */
 	size_t line_len, line_room;
 	bool failed;
@@ -191,7 +190,6 @@ static void finish(struct react *r, CURL *easy, CURLcode result)
 		return;
 	}
 	r->idle[r->n_idle++] = easy;
-	r->left--;
 	if (result != CURLE_OK || status < 200 || status > 299)
 		give_up(r, "a request was not taken", curl_easy_strerror(result));
 	if (then)
@@ -200,7 +198,7 @@ static void finish(struct react *r, CURL *easy, CURLcode result)
 
 static void run(struct react *r)
 {
-	while (r->left && !r->failed) {
+	while ((*r->rest || r->n_due || r->n_idle < ANSWERS_AT_ONCE) && !r->failed) {
 		CURLMsg *message;
 		int left;
 
@@ -229,15 +227,6 @@ static void close_all(struct react *r)
 	free(r->line);
 }
 
-static size_t count_requests(const char *rounds)
-{
-	size_t n = 0;
-
-	for (const char *at = rounds; *at; at++)
-		n += *at == '\n' && at > rounds && at[-1] != '\n';
-	return n;
-}
-
 int main(int argc, char **argv)
 {
 	static struct react r;
@@ -250,7 +239,6 @@ int main(int argc, char **argv)
 	r.watched = strsep(&r.rest, "\n");
 	if (!r.rest)
 		client_fail(argv[1], "has no rounds");
-	r.left = count_requests(r.rest);
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	open_all(&r);
 	run(&r);
