@@ -94,7 +94,7 @@ static void own(struct copying *copying, const struct shape *shape, void *record
 	}
 }
 
-void *record_with_status(struct codec *codec, const struct resource *resource, const void *record, const void *status)
+void *record_with_status(struct codec *codec, const struct resource *resource, const void *record, const void *desired)
 {
 	struct copying copying = { .to = { .atoms = codec->atoms, .arena = &codec->scratch }, .status = resource->status };
 	char version[WIRE_VERSION_SIZE] = ""; /* the room for it */
@@ -105,7 +105,7 @@ void *record_with_status(struct codec *codec, const struct resource *resource, c
 		return NULL;
 	made = arena_alloc(&codec->scratch, resource->shape->size);
 	memcpy(made, record, resource->shape->size);
-	memcpy((char *)made + resource->status_offset, status, resource->status->size);
+	memcpy((char *)made + resource->status_offset, desired, resource->status->size);
 	memset(version, '0', sizeof(version) - 1);
 	made->resource_version = version;
 	own(&copying, resource->shape, made, false);

@@ -67,7 +67,7 @@ MUTANTS = [
      '"metadata", "resourceVersion", meta->resource_version,\n						     "uid", meta->uid, "status", changes)));',
      '"metadata", "resourceName", meta->resource_version,\n						     "uidOf", meta->uid, "status", changes)));'),
     ("record foreseen without its status", "crds/written.c",
-     "	memcpy((char *)made + resource->status_offset, status, resource->status->size);", "	(void)status;"),
+     "	memcpy((char *)made + resource->status_offset, desired, resource->status->size);", "	(void)desired;"),
     ("finalizer stays while anything is bound", "reconcilers/billingaccount.c",
      "FINALIZER_REMOVE : FINALIZER_KEEP };", "FINALIZER_KEEP : FINALIZER_KEEP };"),
     ("gate does not look at suspension", "reconcilers/gate.c",
