@@ -36,8 +36,13 @@ static const uint8_t class_of[256] = {
 	['r'] = WORD,	    ['s'] = WORD,	  ['t'] = WORD,	       ['u'] = WORD,
 };
 
-/* Bytes at which a scan through a string has to stop. */
-static const uint8_t stops_string[256] = { ['"'] = 1, ['\\'] = 1, ['\n'] = 1 };
+/* Must a scan through a string stop there? */
+static uint8_t stops_string(char byte)
+{
+	static const uint8_t stops[256] = { ['"'] = 1, ['\\'] = 1, ['\n'] = 1 };
+
+	return stops[(unsigned char)byte];
+}
 
 enum action { BAD, PASS, LINE_END, BEGIN, STRING_BEGIN, KEY_BEGIN, SCALAR_BEGIN, OPEN, CLOSE, MEMBER, NEXT };
 
@@ -434,6 +439,18 @@ static void next_element(struct frame *frame)
 	frame->next = in == (ITEMS | IN_ARRAY) ? OBJECT : ELSEWHERE;
 }
 
+/* managedFields are the greater part of most objects, and the greater part of them is "f:name":{},"f:other":{}: at once into the next key. */
+static bool enter_next_key(struct feed *feed)
+{
+	static const char between[] = "\":{},\"";
+	const size_t len = sizeof(between) - 1;
+
+	if (!feed->frame->dropping || (size_t)(feed->end - feed->at) < len || memcmp(feed->at, between, len) != 0)
+		return false;
+	feed->at += len;
+	return true;
+}
+
 /* From anywhere within a string to its end or the chunk's. */
 static int run_string(struct feed *feed)
 {
@@ -447,7 +464,9 @@ static int run_string(struct feed *feed)
 			if (*at != '\n' || !lines)
 				continue;
 		}
-		while (at < end && stops_string[(unsigned char)*at] == 0)
+		while (end - at >= 4 && !(stops_string(at[0]) | stops_string(at[1]) | stops_string(at[2]) | stops_string(at[3])))
+			at += 4;
+		while (at < end && !stops_string(*at))
 			at++;
 		if (at == end)
 			break;
@@ -459,6 +478,10 @@ static int run_string(struct feed *feed)
 			if (lines)
 				return end_line(feed);
 		} else if (frame->in_key) {
+			if (enter_next_key(feed)) {
+				at = feed->at - 1;
+				continue;
+			}
 			int result = end_key(feed);
 
 			feed->at++;
@@ -580,14 +603,14 @@ static int run(struct feed *feed)
 	int result = 0;
 
 	while (result == 0 && feed->at < feed->end) {
-		if (frame->state == STRING)
+		if (frame->state < STRING)
+			result = step(feed);
+		else if (frame->state == STRING)
 			result = run_string(feed);
 		else if (frame->state == SCALAR)
 			result = run_scalar(feed);
-		else if (frame->state == RAW)
-			result = run_raw(feed);
 		else
-			result = step(feed);
+			result = run_raw(feed);
 	}
 	return result == 0 ? flush(feed) : -1;
 }
