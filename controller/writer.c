@@ -332,7 +332,7 @@ bool writer_carry_out(struct writer *w, struct key key, struct turn turn, const 
 		      body);
 		return true;
 	}
-	body = outcome->status ? status_patch(w->codec, kind->resource, self, outcome->status) : NULL;
+	body = outcome->status ? status_patch(kind->resource, self, outcome->status) : NULL;
 	if (body) {
 		struct job *job = start(w, key, turn, WRITE_STATUS, "PATCH", api_object_path(kind->resource, key, "status", &w->arena),
 					"application/merge-patch+json", body);

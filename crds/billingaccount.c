@@ -63,33 +63,33 @@ static const struct field invoice_ref_fields[] = {
 static const struct shape invoice_ref_shape = SHAPE("latestInvoiceRef", struct account_status, invoice_ref_fields);
 
 static const struct field arrangement_invoice_fields[] = {
-	FIELD(struct arrangement_invoice, net_days, "netDays", FIELD_INTEGER),
-	FIELD(struct arrangement_invoice, credit_limit, "creditLimit", FIELD_STRING),
 	FIELD(struct arrangement_invoice, accounts_payable_email, "accountsPayableEmail", FIELD_STRING),
-	FIELD(struct arrangement_invoice, purchase_order_number, "purchaseOrderNumber", FIELD_STRING),
 	FIELD(struct arrangement_invoice, agreement_reference, "agreementReference", FIELD_STRING),
+	FIELD(struct arrangement_invoice, credit_limit, "creditLimit", FIELD_STRING),
+	FIELD(struct arrangement_invoice, net_days, "netDays", FIELD_INTEGER),
+	FIELD(struct arrangement_invoice, purchase_order_number, "purchaseOrderNumber", FIELD_STRING),
 };
 const struct shape arrangement_invoice_shape = SHAPE("invoice", struct arrangement_invoice, arrangement_invoice_fields);
 
 static const struct field arrangement_fields[] = {
-	FIELD(struct account_arrangement, name, "name", FIELD_WORD),
-	FIELD_NAMES(struct account_arrangement, type, "type", arrangement_type_names),
-	FIELD(struct account_arrangement, starts_at, "startsAt", FIELD_INSTANT),
 	FIELD(struct account_arrangement, ends_at, "endsAt", FIELD_INSTANT),
 	FIELD_OF(struct account_arrangement, invoice, "invoice", FIELD_OPTIONAL, &arrangement_invoice_shape),
+	FIELD(struct account_arrangement, name, "name", FIELD_WORD),
+	FIELD(struct account_arrangement, starts_at, "startsAt", FIELD_INSTANT),
+	FIELD_NAMES(struct account_arrangement, type, "type", arrangement_type_names),
 };
 static const struct shape arrangement_shape = SHAPE("paymentArrangement", struct account_arrangement, arrangement_fields);
 
 static const struct field estimate_fields[] = {
-	FIELD(struct account_estimate, month_to_date, "monthToDate", FIELD_STRING),
-	FIELD(struct account_estimate, forecast, "forecast", FIELD_STRING),
 	FIELD(struct account_estimate, as_of, "asOf", FIELD_INSTANT),
+	FIELD(struct account_estimate, forecast, "forecast", FIELD_STRING),
+	FIELD(struct account_estimate, month_to_date, "monthToDate", FIELD_STRING),
 };
 static const struct shape estimate_shape = SHAPE("estimate", struct account_estimate, estimate_fields);
 
 static const struct field period_fields[] = {
-	FIELD(struct billing_period, start, "start", FIELD_INSTANT),
 	FIELD(struct billing_period, end, "end", FIELD_INSTANT),
+	FIELD(struct billing_period, start, "start", FIELD_INSTANT),
 };
 const struct shape billing_period_shape = SHAPE("period", struct billing_period, period_fields);
 
@@ -106,18 +106,18 @@ static const struct field suspension_fields[] = {
 static const struct shape suspension_shape = SHAPE("suspension", struct account_suspension, suspension_fields);
 
 static const struct field status_fields[] = {
-	FIELD_NAMES(struct account_status, phase, "phase", phases),
-	FIELD_OF(struct account_status, conditions, "conditions", FIELD_LIST, &condition_shape),
-	FIELD(struct account_status, linked_projects_count, "linkedProjectsCount", FIELD_INTEGER),
-	FIELD_HERE("latestInvoiceRef", &invoice_ref_shape),
-	FIELD_OF(struct account_status, payment_arrangement, "paymentArrangement", FIELD_OPTIONAL, &arrangement_shape),
-	FIELD(struct account_status, observed_generation, "observedGeneration", FIELD_INTEGER),
-	FIELD_OF(struct account_status, estimate, "estimate", FIELD_OPTIONAL, &estimate_shape),
-	FIELD(struct account_status, credit_balance, "creditBalance", FIELD_STRING),
-	FIELD(struct account_status, outstanding_amount, "outstandingAmount", FIELD_STRING),
-	FIELD_OF(struct account_status, upcoming_invoice, "upcomingInvoice", FIELD_OPTIONAL, &upcoming_shape),
 	FIELD(struct account_status, action_required_count, "actionRequiredCount", FIELD_INTEGER),
+	FIELD_OF(struct account_status, conditions, "conditions", FIELD_LIST, &condition_shape),
+	FIELD(struct account_status, credit_balance, "creditBalance", FIELD_STRING),
+	FIELD_OF(struct account_status, estimate, "estimate", FIELD_OPTIONAL, &estimate_shape),
+	FIELD_HERE("latestInvoiceRef", &invoice_ref_shape),
+	FIELD(struct account_status, linked_projects_count, "linkedProjectsCount", FIELD_INTEGER),
+	FIELD(struct account_status, observed_generation, "observedGeneration", FIELD_INTEGER),
+	FIELD(struct account_status, outstanding_amount, "outstandingAmount", FIELD_STRING),
+	FIELD_OF(struct account_status, payment_arrangement, "paymentArrangement", FIELD_OPTIONAL, &arrangement_shape),
+	FIELD_NAMES(struct account_status, phase, "phase", phases),
 	FIELD_OF(struct account_status, suspension, "suspension", FIELD_OPTIONAL, &suspension_shape),
+	FIELD_OF(struct account_status, upcoming_invoice, "upcomingInvoice", FIELD_OPTIONAL, &upcoming_shape),
 };
 static const struct shape status_shape = SHAPE("status", struct account_status, status_fields);
 

@@ -18,18 +18,18 @@ static const struct field spec_fields[] = {
 static const struct shape spec_shape = SHAPE("spec", struct binding_spec, spec_fields);
 
 static const struct field responsibility_fields[] = {
-	FIELD(struct billing_responsibility, established_at, "establishedAt", FIELD_INSTANT),
 	FIELD(struct billing_responsibility, current_account, "currentAccount", FIELD_WORD),
+	FIELD(struct billing_responsibility, established_at, "establishedAt", FIELD_INSTANT),
 };
 static const struct shape responsibility_shape =
 	SHAPE("billingResponsibility", struct billing_responsibility, responsibility_fields);
 
 static const struct field status_fields[] = {
-	FIELD_NAMES(struct binding_status, phase, "phase", phases),
 	FIELD_OF(struct binding_status, responsibility, "billingResponsibility", FIELD_STRUCT, &responsibility_shape),
 	FIELD_OF(struct binding_status, conditions, "conditions", FIELD_LIST, &condition_shape),
-	FIELD(struct binding_status, observed_generation, "observedGeneration", FIELD_INTEGER),
 	FIELD(struct binding_status, ended_at, "endedAt", FIELD_INSTANT),
+	FIELD(struct binding_status, observed_generation, "observedGeneration", FIELD_INTEGER),
+	FIELD_NAMES(struct binding_status, phase, "phase", phases),
 };
 static const struct shape status_shape = SHAPE("status", struct binding_status, status_fields);
 

@@ -26,9 +26,9 @@ static const struct field spec_fields[] = {
 static const struct shape spec_shape = SHAPE("spec", struct arrangement_spec, spec_fields);
 
 static const struct field status_fields[] = {
-	FIELD_NAMES(struct arrangement_status, phase, "phase", phases),
 	FIELD_OF(struct arrangement_status, conditions, "conditions", FIELD_LIST, &condition_shape),
 	FIELD(struct arrangement_status, observed_generation, "observedGeneration", FIELD_INTEGER),
+	FIELD_NAMES(struct arrangement_status, phase, "phase", phases),
 };
 static const struct shape status_shape = SHAPE("status", struct arrangement_status, status_fields);
 

@@ -69,16 +69,26 @@ bool status_equal(const struct resource *resource, const void *a, const void *b)
 }
 
 /* The uid is for whoever reads the patch: kube-apiserver 1.35 ignores it on /status, the resourceVersion guards alone. */
-char *status_patch(struct codec *codec, const struct resource *resource, const void *record, const void *desired)
+char *status_patch(const struct resource *resource, const void *record, const void *desired)
 {
 	const struct object *meta = record;
-	json_t *changes = encode_diff(resource->status, (const char *)record + resource->status_offset, desired);
+	const void *present = (const char *)record + resource->status_offset;
+	struct print out = { 0 };
 
-	(void)codec;
-	if (!changes)
+	if (status_equal(resource, present, desired))
 		return NULL;
-	return tree_print_sorted(tree_made(json_pack("{s:{s:s,s:s},s:o}", "metadata", "resourceVersion", meta->resource_version,
-						     "uid", meta->uid, "status", changes)));
+	print_token(&out, "{");
+	print_member(&out, "metadata");
+	print_token(&out, "{");
+	print_member(&out, "resourceVersion");
+	print_string(&out, meta->resource_version);
+	print_member(&out, "uid");
+	print_string(&out, meta->uid);
+	print_token(&out, "}");
+	print_member(&out, "status");
+	encode_diff(&out, resource->status, present, desired);
+	print_token(&out, "}");
+	return out.text;
 }
 
 /* "group/version", or "version" in the core group. */
@@ -119,21 +129,21 @@ char *finalizer_patch(const void *record, const char *finalizer, bool add)
 
 	if (add == (place < meta->finalizers.n))
 		return NULL;
-	patch = tree_made(json_pack("[o]", tree_operation("test", "/metadata/uid", encode_text(meta->uid))));
+	patch = tree_made(json_pack("[o]", tree_operation("test", "/metadata/uid", tree_string(meta->uid))));
 	snprintf(path, sizeof(path), "/metadata/finalizers/%zu", place);
 	if (!add) {
-		json_array_append_new(patch, tree_operation("test", path, encode_text(finalizer)));
+		json_array_append_new(patch, tree_operation("test", path, tree_string(finalizer)));
 		json_array_append_new(patch, tree_operation("remove", path, NULL));
 	} else if (meta->finalizers.n == 0) {
 		json_array_append_new(patch,
-				      tree_operation("test", "/metadata/resourceVersion", encode_text(meta->resource_version)));
+				      tree_operation("test", "/metadata/resourceVersion", tree_string(meta->resource_version)));
 		json_array_append_new(patch, tree_operation("add", "/metadata/finalizers", json_pack("[s]", finalizer)));
 	} else {
 		list = tree_made(json_array());
 		for (size_t i = 0; i < meta->finalizers.n; i++)
-			json_array_append_new(list, encode_text(meta->finalizers.items[i]));
+			json_array_append_new(list, tree_string(meta->finalizers.items[i]));
 		json_array_append_new(patch, tree_operation("test", "/metadata/finalizers", list));
-		json_array_append_new(patch, tree_operation("add", "/metadata/finalizers/-", encode_text(finalizer)));
+		json_array_append_new(patch, tree_operation("add", "/metadata/finalizers/-", tree_string(finalizer)));
 	}
 	return tree_print(patch);
 }
@@ -159,7 +169,7 @@ char *marks_patch(const void *record, const struct mark *marks, size_t n)
 		if (!json_object_get(metadata, member))
 			json_object_set_new(metadata, member, json_object());
 		json_object_set_new(json_object_get(metadata, member), marks[i].key,
-				    marks[i].value ? encode_text(marks[i].value) : json_null());
+				    marks[i].value ? tree_string(marks[i].value) : json_null());
 	}
 	return tree_print(tree_made(json_pack("{s:o}", "metadata", metadata)));
 }

@@ -1,33 +1,13 @@
 /*
  * The table-driven writer: whole records, comparison, and merge patches. All three agree on what "absent" is (one
  * function), and a comparison never finds a difference that writing would not remove: instants are compared by the
- * second, as they are written.
+ * second, as they are written. No tree is built: docs/decisions.md tells why (49).
  */
 #include "encode.h"
 
 #include <assert.h>
 
 #include "slot.h"
-
-/* jansson's allocations abort on their own (codec.c), so NULL means that a text was no UTF-8. */
-static json_t *made(json_t *node)
-{
-	assert(node);
-	return node;
-}
-
-static void put(json_t *object, const char *name, json_t *value)
-{
-	int failed = json_object_set_new(object, name, value);
-
-	assert(!failed);
-	(void)failed;
-}
-
-json_t *encode_text(const char *text)
-{
-	return made(json_string(text));
-}
 
 static bool absent(const struct field *, const void *record);
 
@@ -88,22 +68,23 @@ static const char *name_of(const struct field *field, unsigned choice)
 	return *name;
 }
 
-static json_t *encode_list(const struct field *field, const void *record)
+static void put_list(struct print *out, const struct field *field, const void *record)
 {
 	const struct slot_list list = slot_list(field, record);
-	json_t *array = made(json_array());
 
+	print_token(out, "[");
 	for (size_t i = 0; i < list.n; i++) {
-		json_t *item = field->type == FIELD_STRINGS ? encode_text(((const char *const *)list.items)[i])
-							    : encode_record(field->shape, slot_item(field, list, i));
-
-		json_array_append_new(array, item);
+		print_element(out);
+		if (field->type == FIELD_STRINGS)
+			print_string(out, ((const char *const *)list.items)[i]);
+		else
+			encode_record(out, field->shape, slot_item(field, list, i));
 	}
-	return array;
+	print_token(out, "]");
 }
 
 /* Of a row that is not absent. */
-static json_t *encode_value(const struct field *field, const void *record)
+static void put_value(struct print *out, const struct field *field, const void *record)
 {
 	char text[INSTANT_TEXT_SIZE];
 
@@ -111,33 +92,41 @@ static json_t *encode_value(const struct field *field, const void *record)
 	case FIELD_STRING:
 	case FIELD_WORD:
 	case FIELD_ATOM:
-		return encode_text(text_of(field, record));
+		print_string(out, text_of(field, record));
+		break;
 	case FIELD_INTEGER:
-		return made(json_integer(slot_integer(field, record)));
+		print_integer(out, slot_integer(field, record));
+		break;
 	case FIELD_BOOLEAN:
-		return json_boolean(slot_enum(field, record) == YES);
+		print_token(out, slot_enum(field, record) == YES ? "true" : "false");
+		break;
 	case FIELD_INSTANT:
-		return encode_text(instant_format(slot_integer(field, record), text));
+		print_string(out, instant_format(slot_integer(field, record), text));
+		break;
 	case FIELD_ENUM:
-		return encode_text(name_of(field, slot_enum(field, record)));
+		print_string(out, name_of(field, slot_enum(field, record)));
+		break;
 	case FIELD_STRUCT:
 	case FIELD_OPTIONAL:
-		return encode_record(field->shape, child_of(field, record));
+		encode_record(out, field->shape, child_of(field, record));
+		break;
 	case FIELD_LIST:
 	case FIELD_STRINGS:
-		return encode_list(field, record);
+		put_list(out, field, record);
+		break;
 	}
-	return NULL;
 }
 
-json_t *encode_record(const struct shape *shape, const void *record)
+void encode_record(struct print *out, const struct shape *shape, const void *record)
 {
-	json_t *object = made(json_object());
-
-	for (size_t i = 0; i < shape->n_fields; i++)
-		if (!absent(&shape->fields[i], record))
-			put(object, shape->fields[i].name, encode_value(&shape->fields[i], record));
-	return object;
+	print_token(out, "{");
+	for (size_t i = 0; i < shape->n_fields; i++) {
+		if (absent(&shape->fields[i], record))
+			continue;
+		print_member(out, shape->fields[i].name);
+		put_value(out, &shape->fields[i], record);
+	}
+	print_token(out, "}");
 }
 
 static bool texts_equal(const char *a, const char *b)
@@ -197,24 +186,22 @@ bool encode_equal(const struct shape *shape, const void *a, const void *b)
 	return true;
 }
 
-json_t *encode_diff(const struct shape *shape, const void *from, const void *to)
+void encode_diff(struct print *out, const struct shape *shape, const void *from, const void *to)
 {
-	json_t *patch = NULL;
-
+	print_token(out, "{");
 	for (size_t i = 0; i < shape->n_fields; i++) {
 		const struct field *field = &shape->fields[i];
 		const bool nests = field->type == FIELD_STRUCT || field->type == FIELD_OPTIONAL;
 
 		if (values_equal(field, from, to))
 			continue;
-		if (!patch)
-			patch = made(json_object());
+		print_member(out, field->name);
 		if (absent(field, to))
-			put(patch, field->name, json_null());
+			print_token(out, "null");
 		else if (nests && !absent(field, from))
-			put(patch, field->name, encode_diff(field->shape, child_of(field, from), child_of(field, to)));
+			encode_diff(out, field->shape, child_of(field, from), child_of(field, to));
 		else
-			put(patch, field->name, encode_value(field, to));
+			put_value(out, field, to);
 	}
-	return patch;
+	print_token(out, "}");
 }

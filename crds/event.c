@@ -1,7 +1,6 @@
 /* event.h. An Event is written and never read: what the API server answers is looked at for its status alone. */
 #include "event.h"
 
-#include "encode.h"
 #include "tree.h"
 
 static json_t *series_of(const struct event_series *series)

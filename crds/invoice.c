@@ -24,36 +24,36 @@ static const struct field spec_fields[] = {
 static const struct shape spec_shape = SHAPE("spec", struct invoice_spec, spec_fields);
 
 static const struct field line_fields[] = {
+	FIELD(struct invoice_line, amount, "amount", FIELD_STRING),
 	FIELD(struct invoice_line, description, "description", FIELD_WORD),
 	FIELD(struct invoice_line, project, "project", FIELD_WORD),
 	FIELD(struct invoice_line, quantity, "quantity", FIELD_STRING),
 	FIELD(struct invoice_line, unit, "unit", FIELD_WORD),
 	FIELD(struct invoice_line, unit_price, "unitPrice", FIELD_STRING),
-	FIELD(struct invoice_line, amount, "amount", FIELD_STRING),
 };
 static const struct shape line_shape = SHAPE("line", struct invoice_line, line_fields);
 
 static const struct field status_fields[] = {
-	FIELD_NAMES(struct invoice_status, phase, "phase", phases),
-	FIELD(struct invoice_status, currency_code, "currencyCode", FIELD_WORD),
-	FIELD(struct invoice_status, total, "total", FIELD_STRING),
-	FIELD(struct invoice_status, amount_paid, "amountPaid", FIELD_STRING),
 	FIELD(struct invoice_status, amount_due, "amountDue", FIELD_STRING),
-	FIELD(struct invoice_status, due_date, "dueDate", FIELD_INSTANT),
-	FIELD(struct invoice_status, paid_at, "paidAt", FIELD_INSTANT),
-	FIELD(struct invoice_status, document_uri, "documentUri", FIELD_STRING),
+	FIELD(struct invoice_status, amount_paid, "amountPaid", FIELD_STRING),
+	FIELD(struct invoice_status, attempt_count, "attemptCount", FIELD_INTEGER),
+	FIELD_NAMES(struct invoice_status, category, "category", categories),
 	FIELD_OF(struct invoice_status, conditions, "conditions", FIELD_LIST, &condition_shape),
-	FIELD(struct invoice_status, observed_generation, "observedGeneration", FIELD_INTEGER),
-	FIELD(struct invoice_status, number, "number", FIELD_STRING),
+	FIELD(struct invoice_status, credits_applied, "creditsApplied", FIELD_STRING),
+	FIELD(struct invoice_status, currency_code, "currencyCode", FIELD_WORD),
+	FIELD(struct invoice_status, document_uri, "documentUri", FIELD_STRING),
+	FIELD(struct invoice_status, due_date, "dueDate", FIELD_INSTANT),
+	FIELD(struct invoice_status, issued_at, "issuedAt", FIELD_INSTANT),
 	FIELD_OF(struct invoice_status, lines, "lines", FIELD_LIST, &line_shape),
+	FIELD(struct invoice_status, next_attempt_at, "nextAttemptAt", FIELD_INSTANT),
+	FIELD(struct invoice_status, number, "number", FIELD_STRING),
+	FIELD(struct invoice_status, observed_generation, "observedGeneration", FIELD_INTEGER),
+	FIELD(struct invoice_status, paid_at, "paidAt", FIELD_INSTANT),
+	FIELD_NAMES(struct invoice_status, phase, "phase", phases),
+	FIELD(struct invoice_status, rounding, "rounding", FIELD_STRING),
 	FIELD(struct invoice_status, subtotal, "subtotal", FIELD_STRING),
 	FIELD(struct invoice_status, tax, "tax", FIELD_STRING),
-	FIELD(struct invoice_status, credits_applied, "creditsApplied", FIELD_STRING),
-	FIELD(struct invoice_status, rounding, "rounding", FIELD_STRING),
-	FIELD(struct invoice_status, issued_at, "issuedAt", FIELD_INSTANT),
-	FIELD_NAMES(struct invoice_status, category, "category", categories),
-	FIELD(struct invoice_status, attempt_count, "attemptCount", FIELD_INTEGER),
-	FIELD(struct invoice_status, next_attempt_at, "nextAttemptAt", FIELD_INSTANT),
+	FIELD(struct invoice_status, total, "total", FIELD_STRING),
 };
 static const struct shape status_shape = SHAPE("status", struct invoice_status, status_fields);
 

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "caps.h"
-#include "encode.h"
 #include "text.h"
 #include "tree.h"
 
@@ -72,12 +71,12 @@ static json_t *micro(instant_t moment)
 {
 	char text[INSTANT_TEXT_SIZE];
 
-	return encode_text(instant_format_micro(moment, text));
+	return tree_string(instant_format_micro(moment, text));
 }
 
 static json_t *spec_with(json_t *spec, const struct lease_record *record)
 {
-	json_object_set_new(spec, "holderIdentity", encode_text(record->holder));
+	json_object_set_new(spec, "holderIdentity", tree_string(record->holder));
 	json_object_set_new(spec, "leaseDurationSeconds", json_integer(record->duration_ms / 1000));
 	json_object_set_new(spec, "acquireTime", micro(record->acquired));
 	json_object_set_new(spec, "renewTime", micro(record->renewed));

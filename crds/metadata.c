@@ -11,12 +11,12 @@ const struct shape metadata_shape = SHAPE("metadata", struct object, metadata_fi
 static const char *const condition_statuses[] = { "True", "False", "Unknown", NULL };
 
 static const struct field condition_fields[] = {
-	FIELD(struct condition, type, "type", FIELD_WORD),
-	FIELD_NAMES(struct condition, status, "status", condition_statuses),
-	FIELD(struct condition, observed_generation, "observedGeneration", FIELD_INTEGER),
 	FIELD(struct condition, last_transition, "lastTransitionTime", FIELD_INSTANT),
-	FIELD(struct condition, reason, "reason", FIELD_WORD),
 	FIELD(struct condition, message, "message", FIELD_WORD),
+	FIELD(struct condition, observed_generation, "observedGeneration", FIELD_INTEGER),
+	FIELD(struct condition, reason, "reason", FIELD_WORD),
+	FIELD_NAMES(struct condition, status, "status", condition_statuses),
+	FIELD(struct condition, type, "type", FIELD_WORD),
 };
 const struct shape condition_shape = SHAPE("condition", struct condition, condition_fields);
 

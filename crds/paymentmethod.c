@@ -39,36 +39,36 @@ static const struct shape spec_shape = SHAPE("spec", struct method_spec, spec_fi
 
 static const struct field card_fields[] = {
 	FIELD(struct method_card, brand, "brand", FIELD_WORD),
-	FIELD(struct method_card, last4, "last4", FIELD_STRING),
 	FIELD(struct method_card, country, "country", FIELD_WORD),
-	FIELD(struct method_card, funding, "funding", FIELD_WORD),
 	FIELD(struct method_card, expiry_month, "expiryMonth", FIELD_INTEGER),
 	FIELD(struct method_card, expiry_year, "expiryYear", FIELD_INTEGER),
+	FIELD(struct method_card, funding, "funding", FIELD_WORD),
+	FIELD(struct method_card, last4, "last4", FIELD_STRING),
 };
 static const struct shape card_shape = SHAPE("card", struct method_card, card_fields);
 
 static const struct field us_bank_account_fields[] = {
+	FIELD(struct method_us_bank_account, account_holder_type, "accountHolderType", FIELD_WORD),
+	FIELD(struct method_us_bank_account, account_type, "accountType", FIELD_WORD),
 	FIELD(struct method_us_bank_account, bank_name, "bankName", FIELD_WORD),
 	FIELD(struct method_us_bank_account, last4, "last4", FIELD_STRING),
-	FIELD(struct method_us_bank_account, account_type, "accountType", FIELD_WORD),
-	FIELD(struct method_us_bank_account, account_holder_type, "accountHolderType", FIELD_WORD),
 };
 static const struct shape us_bank_account_shape = SHAPE("usBankAccount", struct method_us_bank_account, us_bank_account_fields);
 
 static const struct field details_fields[] = {
-	FIELD(struct method_details, type, "type", FIELD_WORD),
 	FIELD_OF(struct method_details, card, "card", FIELD_OPTIONAL, &card_shape),
+	FIELD(struct method_details, type, "type", FIELD_WORD),
 	FIELD_OF(struct method_details, us_bank_account, "usBankAccount", FIELD_OPTIONAL, &us_bank_account_shape),
 };
 static const struct shape details_shape = SHAPE("details", struct method_details, details_fields);
 
 static const struct field status_fields[] = {
-	FIELD_NAMES(struct method_status, phase, "phase", phases),
-	FIELD_OF(struct method_status, details, "details", FIELD_OPTIONAL, &details_shape),
-	FIELD(struct method_status, failure_reason, "failureReason", FIELD_WORD),
-	FIELD(struct method_status, failure_message, "failureMessage", FIELD_WORD),
 	FIELD_OF(struct method_status, conditions, "conditions", FIELD_LIST, &condition_shape),
+	FIELD_OF(struct method_status, details, "details", FIELD_OPTIONAL, &details_shape),
+	FIELD(struct method_status, failure_message, "failureMessage", FIELD_WORD),
+	FIELD(struct method_status, failure_reason, "failureReason", FIELD_WORD),
 	FIELD(struct method_status, observed_generation, "observedGeneration", FIELD_INTEGER),
+	FIELD_NAMES(struct method_status, phase, "phase", phases),
 };
 static const struct shape status_shape = SHAPE("status", struct method_status, status_fields);
 

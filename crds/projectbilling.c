@@ -4,16 +4,16 @@
 #include "metadata.h"
 
 static const struct field ref_fields[] = {
-	FIELD(struct object_ref, ns, "namespace", FIELD_WORD),
 	FIELD(struct object_ref, name, "name", FIELD_WORD),
+	FIELD(struct object_ref, ns, "namespace", FIELD_WORD),
 };
 static const struct shape ref_shape = SHAPE("ref", struct object_ref, ref_fields);
 
 static const struct field status_fields[] = {
 	FIELD_OF(struct projectbilling_status, billing_account, "billingAccount", FIELD_OPTIONAL, &ref_shape),
 	FIELD_OF(struct projectbilling_status, binding, "bindingRef", FIELD_OPTIONAL, &ref_shape),
-	FIELD(struct projectbilling_status, deploy_allowed, "deployAllowed", FIELD_BOOLEAN),
 	FIELD_OF(struct projectbilling_status, conditions, "conditions", FIELD_LIST, &condition_shape),
+	FIELD(struct projectbilling_status, deploy_allowed, "deployAllowed", FIELD_BOOLEAN),
 	FIELD(struct projectbilling_status, observed_generation, "observedGeneration", FIELD_INTEGER),
 };
 static const struct shape status_shape = SHAPE("status", struct projectbilling_status, status_fields);

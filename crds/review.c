@@ -10,7 +10,6 @@
 
 #include "caps.h"
 #include "decode.h"
-#include "encode.h"
 #include "memory.h"
 #include "tree.h"
 
@@ -357,7 +356,7 @@ char *review_patch(const struct review *review, const struct defaults *defaults)
 	cleanup_tree json_t *patch = tree_made(json_array());
 
 	for (size_t i = 0; i < defaults->n_fields; i++)
-		add_where_missing(patch, object, defaults->fields[i].pointer, encode_text(defaults->fields[i].text));
+		add_where_missing(patch, object, defaults->fields[i].pointer, tree_string(defaults->fields[i].text));
 	if (defaults->owner)
 		add_owner(patch, object, defaults->owner);
 	return json_array_size(patch) ? tree_print(json_incref(patch)) : NULL;

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "caps.h"
-#include "encode.h"
 #include "memory.h"
 #include "tree.h"
 
@@ -41,7 +40,7 @@ char *secret_uid(const char *text, size_t len)
 static json_t *data_with(json_t *data, const char *const keys[], size_t n, char *const values[])
 {
 	for (size_t i = 0; i < n; i++)
-		json_object_set_new(data, keys[i], encode_text(values[i]));
+		json_object_set_new(data, keys[i], tree_string(values[i]));
 	return data;
 }
 

@@ -236,29 +236,24 @@ void *tree_record_sent(struct codec *codec, const struct resource *resource, con
 	return record_of(codec, resource, false, fill, tree, err);
 }
 
-static char *print(json_t *tree, size_t flags)
+char *tree_print(json_t *tree)
 {
-	char *text = json_dumps(tree, JSON_COMPACT | flags);
+	char *text = json_dumps(tree, JSON_COMPACT);
 
 	assert(text);
 	json_decref(tree);
 	return text;
 }
 
-char *tree_print(json_t *tree)
-{
-	return print(tree, 0);
-}
-
-char *tree_print_sorted(json_t *tree)
-{
-	return print(tree, JSON_SORT_KEYS);
-}
-
 json_t *tree_made(json_t *tree)
 {
 	assert(tree);
 	return tree;
+}
+
+json_t *tree_string(const char *text)
+{
+	return tree_made(json_string(text));
 }
 
 json_t *tree_owner(const struct owner_reference *owner)

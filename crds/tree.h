@@ -40,10 +40,10 @@ void *tree_record_sent(struct codec *, const struct resource *, const struct tre
 
 /* What was made, as compact text; takes the tree. */
 char *tree_print(json_t *);
-/* With members in the order of their names, in which the API server gives them: it keeps objects as maps, and Go sorts a map's keys. */
-char *tree_print_sorted(json_t *);
 /* The argument. Around whatever makes a tree: NULL means that a text of ours is no UTF-8, since running out of memory aborts. */
 json_t *tree_made(json_t *);
+/* A text of ours; the caller's. */
+json_t *tree_string(const char *text);
 /* As it is added to an object's owners: not as its controller, and not in the way of the owner's deletion. */
 json_t *tree_owner(const struct owner_reference *);
 /* An operation of RFC 6902; takes the value, NULL for none. */

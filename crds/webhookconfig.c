@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "caps.h"
-#include "encode.h"
 #include "memory.h"
 #include "tree.h"
 
@@ -52,11 +51,11 @@ static int patch_webhook(json_t *patch, size_t i, const json_t *webhook, const c
 	if (base)
 		value = client_at(client, ca_bundle, base);
 	else if (!bundle || strcmp(bundle, ca_bundle) != 0)
-		value = encode_text(ca_bundle);
+		value = tree_string(ca_bundle);
 	if (!value)
 		return 0;
 	snprintf(pointer, sizeof(pointer), "/webhooks/%zu/name", i);
-	json_array_append_new(patch, tree_operation("test", pointer, encode_text(name)));
+	json_array_append_new(patch, tree_operation("test", pointer, tree_string(name)));
 	snprintf(pointer, sizeof(pointer), "/webhooks/%zu/clientConfig%s", i, base ? "" : "/caBundle");
 	json_array_append_new(patch, tree_operation(base ? "replace" : "add", pointer, value));
 	return 0;
@@ -73,7 +72,7 @@ int webhookconfig_patch(const char *text, size_t len, const char *ca_bundle, con
 		return -1;
 	if (!version)
 		return error_set(err, ERROR_INVALID, "metadata.resourceVersion: missing");
-	json_array_append_new(operations, tree_operation("test", "/metadata/resourceVersion", encode_text(version)));
+	json_array_append_new(operations, tree_operation("test", "/metadata/resourceVersion", tree_string(version)));
 	for (size_t i = 0; i < json_array_size(webhooks); i++)
 		if (patch_webhook(operations, i, json_array_get(webhooks, i), ca_bundle, url, err) < 0)
 			return -1;

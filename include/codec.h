@@ -30,7 +30,7 @@ bool status_equal(const struct resource *, const void *a, const void *b);
 
 /* The merge patch (RFC 7386) for /status that turns the observed status of `record` into `desired`: changed members only, lists
  * whole, guarded by metadata.resourceVersion (the uid goes along, but /status ignores it: seen on 1.35.4). malloc'ed, NUL-terminated; NULL when equal. */
-char *status_patch(struct codec *, const struct resource *, const void *record, const void *desired);
+char *status_patch(const struct resource *, const void *record, const void *desired);
 /* What record_decode() would make of the answer to that patch, if the server does as it says: the record with `desired` for its
  * status, by the second. NULL if it had a status before, since the patch then does not say all of it. Its resourceVersion is for the
  * answer to tell: record_set_version(), fewer than WIRE_VERSION_SIZE bytes, once. */

@@ -35,6 +35,10 @@ struct field {
 	const char *const *names;       /* ENUM: NULL-terminated */
 };
 
+/*
+ * The rows of a status, and of all within it, stand in the order of their names. So its text is to the byte what the API server answers
+ * with, which keeps objects as maps, and Go prints a map's keys in that order.
+ */
 struct shape {
 	const char *name; /* for messages: "BillingAccount", "card" */
 	size_t size;      /* of the record */

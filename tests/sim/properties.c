@@ -279,7 +279,7 @@ static const char *still_to_do(const struct manager *m, struct key key, const st
 		return "marked";
 	if (outcome->owner)
 		return "given its owner";
-	patch = outcome->status ? status_patch(m->codec, kind->resource, self, outcome->status) : NULL;
+	patch = outcome->status ? status_patch(kind->resource, self, outcome->status) : NULL;
 	words = patch ? arena_printf(arena, "given another status: %s", patch) : "";
 	free(patch);
 	return words;

@@ -405,7 +405,7 @@ static bool decide(struct cluster *c, size_t i)
 		append_told(&flight.events, &flight.n_events, &told);
 	}
 	if (outcome.status)
-		flight.patch = status_patch(c->codec, kinds[key.kind].resource, record, outcome.status);
+		flight.patch = status_patch(kinds[key.kind].resource, record, outcome.status);
 	if (record && outcome.owner)
 		flight.owner = owner_patch(kinds[key.kind].resource, record, outcome.owner);
 	if (record && outcome.n_marks)

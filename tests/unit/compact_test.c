@@ -118,11 +118,10 @@ static bool same_record(const struct shape *shape, const void *a, const void *b)
 
 static char *print(const struct resource *resource, const void *record)
 {
-	json_t *tree = encode_record(resource->shape, record);
-	char *text = json_dumps(tree, JSON_COMPACT | JSON_SORT_KEYS);
+	struct print text = { 0 };
 
-	json_decref(tree);
-	return text;
+	encode_record(&text, resource->shape, record);
+	return text.text;
 }
 
 /* ---- what is asked without expanding ---- */
