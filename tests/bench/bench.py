@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """How fast and how small is Tollgate? Measured beside bare loops that only send the same requests, and against what the data itself weighs.
 
-Each part is a file; this one is the command line, and the order of things. Times are taken from the API server's
-audit log, so both sides are judged by what reached the server, and what is compared are ratios within one
-run: the machine cancels out. Exit codes: 0 all targets are met, 1 one is missed, 2 it could not be measured.
+Each part is a file; this one is the command line, and the order of things. What is compared are ratios and differences within one
+run, so that the machine cancels out; docs/performance.md tells how each is measured. Exit codes: 0 all targets are met, 1 one is missed, 2 it could not be measured.
 
     make bench                                       all parts and sizes: one table, and build/bench/results.json
     make bench ARGS="--sizes=1000 --only=latency"    some of it; with --keep beside what results.json has of the others
@@ -201,9 +200,9 @@ def parse(arguments):
     parser.add_argument("--streams", type=positive, default=16, help="requests in flight, on both sides: Tollgate's --max-concurrent-writes")
     parser.add_argument("--deadline", type=positive, default=1800, help="seconds that Tollgate may take for one thing, and its --cache-sync-timeout")
     parser.add_argument("--sweep", metavar="N,N,...", help="only the bare loop, over so many streams; nothing is kept", type=numbers)
-    parser.add_argument("--nice", type=int, default=0, help="of all processes; -10 (as root) keeps out what else the machine does")
-    parser.add_argument("--tollgate", default=str(ROOT / "build" / "tollgate"), metavar="PROGRAM", help="the one to measure")
-    parser.add_argument("--crds", default=str(ROOT / "crds"), metavar="FOLDER", help="of the custom resource definitions")
+    parser.add_argument("--nice", type=int, default=0, help="of all processes, in admission only of the bench's own; -10 (as root) keeps out what else the machine does")
+    parser.add_argument("--tollgate", default=str(ROOT / "build" / "tollgate"), metavar="PROGRAM", help="the one to measure, but in admission, which takes the one of this checkout")
+    parser.add_argument("--crds", default=str(ROOT / "crds"), metavar="FOLDER", help="of the custom resource definitions; admission takes this checkout's")
     return parser.parse_args(arguments)
 
 

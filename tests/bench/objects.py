@@ -10,10 +10,10 @@ import json
 GROUP = "billing.miloapis.com"
 API = f"/apis/{GROUP}/v1alpha1"
 CLASS = "bench"
-# Everything that Tollgate lists, in one request a kind from the watch cache.
+# Every kind that Tollgate lists.
 LISTS = ["/api/v1/namespaces", *(f"{API}/{plural}" for plural in (
     "paymentmethodclasses", "billingaccounts", "paymentmethods", "billingaccountbindings",
-    "projectbillings"))]
+    "projectbillings", "billingarrangements", "invoices"))]
 STAMP = "2026-01-01T00:00:00Z"      # a transition time; only its length matters
 
 

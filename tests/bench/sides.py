@@ -23,7 +23,8 @@ from plane import _free_ports                   # noqa: E402
 BARE_AGENT, TOLLGATE_AGENT = "tollgate-bench-bare", "tollgate/"
 IDLE_SECONDS = 2            # no request for so long: it has nothing more to write
 LOOK_SECONDS = 0.5
-READY_POLL_SECONDS = 0.002
+BUSY_LOOKS = 6              # so many of them go by while it is far from done
+READY_POLL_SECONDS = 0.005
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -177,12 +178,12 @@ class Tollgate:
         finally:
             connection.close()
 
-    def wait_ready(self, seconds):
-        """Seconds from its start until it said that it is ready."""
+    def wait_ready(self, seconds, every=READY_POLL_SECONDS):
+        """Seconds from its start until it said that it is ready; asked so often, which it has to answer."""
         while self._get(self.health_port, "/readyz")[0] != 200:
             if time.time() > self.began + seconds:
                 raise BenchError(f"tollgate was not ready after {seconds:.0f} s; its log: {self.log}")
-            time.sleep(READY_POLL_SECONDS)
+            time.sleep(every)
         return self.active(time.time())
 
     def scrape(self):
@@ -221,8 +222,9 @@ class Tollgate:
                 progress.bar(written, expected)
             else:
                 progress.tick(f"{requests} requests")
-            meanwhile()
-            time.sleep(LOOK_SECONDS)
+            for _ in range(BUSY_LOOKS if written < 0.9 * expected else 1):
+                meanwhile()
+                time.sleep(LOOK_SECONDS)
 
 
 def heap(metrics):
