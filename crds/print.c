@@ -48,9 +48,10 @@ void print_member(struct print *print, const char *name)
 static void put_escape(struct print *print, unsigned char byte)
 {
 	static const char shorts[0x20] = { ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r' };
-	const char name = byte < sizeof(shorts) ? shorts[byte] : (char)byte;
-	char text[sizeof("\\u001f")];
+	char name = (char)byte, text[sizeof("\\u001f")];
 
+	if (byte < sizeof(shorts))
+		name = shorts[byte];
 	if (name)
 		put(print, (char[]){ '\\', name }, 2);
 	else
