@@ -22,6 +22,7 @@
 
 enum { KEEP_SIZE = 64 * 1024, FIRST_SIZE = 2048 }; /* buffers up to KEEP_SIZE survive a reset */
 
+/* Those before STRING go by the byte, through action_of. */
 enum state { START, VALUE, VALUE_FIRST, KEY, KEY_FIRST, COLON, AFTER, DONE, STRING, SCALAR, RAW, FAILED };
 
 /* What a byte can mean outside of strings. */
@@ -439,13 +440,15 @@ static void next_element(struct frame *frame)
 	frame->next = in == (ITEMS | IN_ARRAY) ? OBJECT : ELSEWHERE;
 }
 
-/* managedFields are the greater part of most objects, and the greater part of them is "f:name":{},"f:other":{}: at once into the next key. */
+/* managedFields are the greater part of most objects, and the greater part of them is "f:name":{},"f:other":{}: at once into the next key,
+ * unless the empty object would lie too deep. */
 static bool enter_next_key(struct feed *feed)
 {
 	static const char between[] = "\":{},\"";
 	const size_t len = sizeof(between) - 1;
 
-	if (!feed->frame->dropping || (size_t)(feed->end - feed->at) < len || memcmp(feed->at, between, len) != 0)
+	if (!feed->frame->dropping || feed->frame->depth == FRAME_DEPTH_MAX + FRAME_DEEP_MAX || (size_t)(feed->end - feed->at) < len ||
+	    memcmp(feed->at, between, len) != 0)
 		return false;
 	feed->at += len;
 	return true;

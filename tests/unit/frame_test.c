@@ -431,6 +431,9 @@ static void nesting_has_a_limit(void **state)
 	assert_int_equal(push_nested(FRAME_WHOLE, most, "{\"a\":", &err), 0);
 	assert_int_equal(push_nested(FRAME_WHOLE, most + 1, "{\"a\":", &err), -1);
 	assert_int_equal(push_nested(FRAME_LIST, 1000000, "{\"a\":", &err), -1);
+	/* The empty ones are a level deeper. */
+	assert_int_equal(push_nested(FRAME_WHOLE, most - 1, "{\"a\":{},\"b\":", &err), 0);
+	assert_int_equal(push_nested(FRAME_WHOLE, most, "{\"a\":{},\"b\":", &err), -1);
 }
 
 static int keep_last(void *context, enum slice_type type, const char *text, size_t len)
