@@ -3,8 +3,8 @@
  * that kind. What was decoded and encoded again decodes to the same; its compact form expands to the same; a patch of one's status,
  * applied as the API server would, makes it the other's; the patch of a finalizer adds or takes away that one and no other.
  */
+#include "../written.h"
 #include "compact.h"
-#include "encode.h"
 #include "fuzz.h"
 #include "tree.h"
 
@@ -13,17 +13,6 @@
 static const void *status_in(const struct resource *resource, const void *record)
 {
 	return (const char *)record + resource->status_offset;
-}
-
-static json_t *written(const struct shape *shape, const void *record)
-{
-	struct print text = { 0 };
-	json_t *tree;
-
-	encode_record(&text, shape, record);
-	tree = json_of(text.text, text.len);
-	free(text.text);
-	return tree;
 }
 
 static json_t *tree_of(const struct resource *resource, const void *record)

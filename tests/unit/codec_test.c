@@ -18,6 +18,7 @@
 #include <jansson.h>
 
 #include "../../crds/encode.h"
+#include "../written.h"
 #include "billingaccount.h"
 #include "caps.h"
 #include "codec.h"
@@ -141,17 +142,6 @@ struct golden {
 
 static struct golden cases[CASES_MAX];
 static size_t n_cases;
-
-static json_t *written(const struct shape *shape, const void *record)
-{
-	struct print text = { 0 };
-	json_t *tree;
-
-	encode_record(&text, shape, record);
-	tree = json_loads(text.text, JSON_REJECT_DUPLICATES, NULL);
-	free(text.text);
-	return tree;
-}
 
 static void golden_record(const struct golden *golden, const char *text, size_t len)
 {
