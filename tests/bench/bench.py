@@ -197,7 +197,7 @@ def parse(arguments):
     parser.add_argument("--keep", action="store_true", help="what results.json has of other sizes and parts stays")
     parser.add_argument("--runs", type=positive, default=3, help=f"of the cold start; sizes above {REPEATED_SIZE} are run once")
     parser.add_argument("--hot", type=positive, default=20000, metavar="N", help="bindings of the one account")
-    parser.add_argument("--streams", type=positive, default=16, help="requests in flight, on both sides: Tollgate's --max-concurrent-writes")
+    parser.add_argument("--streams", type=positive, default=32, help="requests in flight, on both sides: Tollgate's --max-concurrent-writes, and its default")
     parser.add_argument("--deadline", type=positive, default=1800, help="seconds that Tollgate may take for one thing, and its --cache-sync-timeout")
     parser.add_argument("--sweep", metavar="N,N,...", help="only the bare loop, over so many streams; nothing is kept", type=numbers)
     parser.add_argument("--nice", type=int, default=0, help="of all processes, in admission only of the bench's own; -10 (as root) keeps out what else the machine does")

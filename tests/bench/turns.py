@@ -1,8 +1,8 @@
 """Two processes that run in turns, one stopped while the other goes on, so that both meet the same machine.
 
 What a machine does in a second that is shared with others changes by a tenth and more within a minute, which is more than what is to be told
-apart. So neither runs for longer than a slice, and only its own slices count. What a server still does for a client that has been stopped, for
-sixteen requests, is a hundredth of a slice, on both sides.
+apart. So neither runs for longer than a slice, and only its own slices count. What a server still does for a client that has been stopped is
+what that one has in flight, a few hundredths of a slice, on both sides.
 """
 
 import signal
