@@ -45,6 +45,9 @@ enum {
 	STREAMS_MAX = 250,	 /* on one connection, if the server takes as many: kube-apiserver's own limit */
 	SPARE_MAX = 16,
 	LOOK_AGAIN_MS = 50,       /* see look_at_what_was_left */
+	REST_CALLS = 16,	  /* see rest */
+	REST_SHARE = 16,
+	REST_MAX_MS = 4,
 	STIR_FIRST_MS = 100,
 	STIR_LAST_MS = 2000,
 	STIR_TIMEOUT_MS = 10 * 1000,
@@ -73,6 +76,7 @@ struct watched {
 	uv_poll_t poll;
 	curl_socket_t fd;
 	int wanted, polled; /* events: what curl waits for, and what the loop does; see follow_curl */
+	bool resting;     /* what comes waits a moment for more */
 	bool look;        /* something came, and nobody has looked again since */
 	int64_t heard_ms; /* when it was last readable */
 };
@@ -111,6 +115,8 @@ struct http {
 	struct generation *generations; /* the newest first: all new calls go there */
 	bool renewed;                   /* there is a new one, and watches on the others have not been ended yet */
 	uv_timer_t patrol, again; /* again: look_at_what_was_left */
+	uv_timer_t rested;
+	double answer_ms; /* what the answer to a write has lately taken */
 	int64_t stir_ms, stirred_at_ms; /* after so long a silence; counted from the last time at the earliest */
 	struct call *stirring; /* NULL = none is under way */
 	int64_t patrol_at_ms; /* INT64_MAX = not armed */
@@ -156,6 +162,7 @@ static void expect_late(const struct call *call)
 }
 
 static void look_at_what_was_left(uv_timer_t *timer);
+static void must_follow_curl(struct watched *watched);
 static struct call *port_send(void *self, const struct request *request, const struct reply *reply);
 
 static void reset(curl_socket_t fd)
@@ -173,6 +180,32 @@ static void arm_again(struct http *http)
 		uv_timer_start(&http->again, look_at_what_was_left, LOOK_AGAIN_MS, 0);
 }
 
+static void end_rest(uv_timer_t *timer)
+{
+	struct http *http = timer->data;
+
+	for (struct generation *generation = http->generations; generation; generation = generation->next)
+		for (struct watched *watched = generation->sockets; watched; watched = watched->next) {
+			watched->resting = false;
+			must_follow_curl(watched);
+		}
+}
+
+/* Whenever something comes, curl (7.88) asks each call on the connection whether it is its own, which costs more than all else that is done
+ * with an answer. So while many are awaited, they are let come together: for a small part of what the server takes for one, so that it
+ * always has enough to do, however fast it is. */
+static void rest(struct watched *watched)
+{
+	struct http *http = watched->generation->http;
+	const double ms = http->answer_ms / REST_SHARE;
+
+	if (http->stats.in_flight < REST_CALLS || ms < 1)
+		return;
+	watched->resting = true;
+	if (!uv_is_active((uv_handle_t *)&http->rested))
+		uv_timer_start(&http->rested, end_rest, ms < REST_MAX_MS ? (uint64_t)ms : REST_MAX_MS, 0);
+}
+
 static void socket_ready(uv_poll_t *poll, int status, int events)
 {
 	struct watched *watched = poll->data;
@@ -185,6 +218,7 @@ static void socket_ready(uv_poll_t *poll, int status, int events)
 		watched->heard_ms = loop_monotonic_ms();
 		watched->look = true;
 		arm_again(watched->generation->http);
+		rest(watched);
 	}
 	if (events & UV_WRITABLE)
 		curl_events |= CURL_CSELECT_OUT;
@@ -218,10 +252,18 @@ static struct watched *find_watched(struct generation *generation, curl_socket_t
 
 static bool follow_curl(struct watched *watched)
 {
-	if (watched->wanted == watched->polled)
+	const int events = watched->resting ? watched->wanted & ~UV_READABLE : watched->wanted;
+
+	if (events == watched->polled)
 		return true;
-	watched->polled = watched->wanted;
-	return uv_poll_start(&watched->poll, watched->wanted, socket_ready) == 0;
+	watched->polled = events;
+	return uv_poll_start(&watched->poll, events, socket_ready) == 0;
+}
+
+static void must_follow_curl(struct watched *watched)
+{
+	if (!follow_curl(watched))
+		abort(); /* libuv refuses only a descriptor that somebody else watches */
 }
 
 /* CURLMOPT_SOCKETFUNCTION. Where curl has a turn the loop follows when that is over: with each request it wants to write, and when it has
@@ -360,8 +402,7 @@ static void run_curl(struct generation *generation, curl_socket_t fd, int events
 	} while (again && find_watched(generation, fd));
 	generation->running = false;
 	for (struct watched *watched = generation->sockets; watched; watched = watched->next)
-		if (!follow_curl(watched))
-			abort(); /* libuv refuses only a descriptor that somebody else watches */
+		must_follow_curl(watched);
 	retire(generation);
 }
 
@@ -577,7 +618,10 @@ static void count(struct call *call)
 		return;
 	call->counted = true;
 	stats->answers[method][call->status < HTTP_CODES ? call->status : 0]++;
-	histogram_observe(&stats->durations[method], (double)(loop_monotonic_ms() - call->sent_ms) / 1000);
+	const double took_ms = (double)(loop_monotonic_ms() - call->sent_ms);
+	histogram_observe(&stats->durations[method], took_ms / 1000);
+	if (call->has_body)
+		call->http->answer_ms += (took_ms - call->http->answer_ms) / 8;
 }
 
 /* All headers of an answer have come. */
@@ -1390,7 +1434,8 @@ struct http *http_new(struct loop *loop, const struct cluster_config *config, st
 	http->patrol_at_ms = http->reread_at_ms = http->late_at_ms = INT64_MAX;
 	uv_timer_init(loop_uv(loop), &http->patrol);
 	uv_timer_init(loop_uv(loop), &http->again);
-	http->patrol.data = http->again.data = http;
+	uv_timer_init(loop_uv(loop), &http->rested);
+	http->patrol.data = http->again.data = http->rested.data = http;
 	for (unsigned i = 0; i < HTTP_METHODS; i++)
 		http->stats.durations[i].buckets = &buckets_request;
 	if (endpoint_init(&http->endpoint, config, err) || open_credentials(http, err)) {
@@ -1455,5 +1500,6 @@ void http_free(struct http *http)
 	free(http->user_agent);
 	curl_global_cleanup();
 	uv_timer_stop(&http->patrol); /* it is closed later, and would meet what is gone by then */
+	uv_close((uv_handle_t *)&http->rested, NULL);
 	uv_close((uv_handle_t *)&http->again, again_closed);
 }
