@@ -45,9 +45,9 @@ enum {
 	STREAMS_MAX = 250,	 /* on one connection, if the server takes as many: kube-apiserver's own limit */
 	SPARE_MAX = 16,
 	LOOK_AGAIN_MS = 50,       /* see look_at_what_was_left */
-	REST_CALLS = 16,	  /* see rest */
+	REST_WRITES = 16,	  /* see rest */
 	REST_SHARE = 16,
-	REST_MAX_MS = 4,
+	ANSWER_MAX_MS = 64, /* longer ones count as this: no rest is longer than 4 ms */
 	STIR_FIRST_MS = 100,
 	STIR_LAST_MS = 2000,
 	STIR_TIMEOUT_MS = 10 * 1000,
@@ -116,7 +116,8 @@ struct http {
 	bool renewed;                   /* there is a new one, and watches on the others have not been ended yet */
 	uv_timer_t patrol, again; /* again: look_at_what_was_left */
 	uv_timer_t rested;
-	double answer_ms; /* what the answer to a write has lately taken */
+	double answer_ms; /* what a write that was answered well has lately taken, as far as rest() wants to know */
+	unsigned writes_out; /* calls with a body that curl has in hand */
 	int64_t stir_ms, stirred_at_ms; /* after so long a silence; counted from the last time at the earliest */
 	struct call *stirring; /* NULL = none is under way */
 	int64_t patrol_at_ms; /* INT64_MAX = not armed */
@@ -192,18 +193,18 @@ static void end_rest(uv_timer_t *timer)
 }
 
 /* Whenever something comes, curl (7.88) asks each call on the connection whether it is its own, which costs more than all else that is done
- * with an answer. So while many are awaited, they are let come together: for a small part of what the server takes for one, so that it
- * always has enough to do, however fast it is. */
-static void rest(struct watched *watched)
+ * with an answer. So while many writes are awaited, answers are let come together: for a small part of what the server takes for one, so that
+ * it always has enough to do, however fast it is. Not where more came than fits into a buffer: curl may have left the rest of a list. */
+static void rest(struct watched *watched, uint64_t bytes)
 {
 	struct http *http = watched->generation->http;
 	const double ms = http->answer_ms / REST_SHARE;
 
-	if (http->stats.in_flight < REST_CALLS || ms < 1)
+	if (http->writes_out < REST_WRITES || ms < 1 || bytes >= BUFFER_BYTES)
 		return;
 	watched->resting = true;
 	if (!uv_is_active((uv_handle_t *)&http->rested))
-		uv_timer_start(&http->rested, end_rest, ms < REST_MAX_MS ? (uint64_t)ms : REST_MAX_MS, 0);
+		uv_timer_start(&http->rested, end_rest, (uint64_t)ms, 0);
 }
 
 static void socket_ready(uv_poll_t *poll, int status, int events)
@@ -218,7 +219,6 @@ static void socket_ready(uv_poll_t *poll, int status, int events)
 		watched->heard_ms = loop_monotonic_ms();
 		watched->look = true;
 		arm_again(watched->generation->http);
-		rest(watched);
 	}
 	if (events & UV_WRITABLE)
 		curl_events |= CURL_CSELECT_OUT;
@@ -373,6 +373,7 @@ static curl_socket_t look_again(const struct call *call, CURLcode result)
 static void run_curl(struct generation *generation, curl_socket_t fd, int events)
 {
 	struct http *http = generation->http;
+	const uint64_t before = http->stats.bytes_in;
 	int running, left;
 	CURLMsg *message;
 	bool again;
@@ -401,6 +402,10 @@ static void run_curl(struct generation *generation, curl_socket_t fd, int events
 		}
 	} while (again && find_watched(generation, fd));
 	generation->running = false;
+	struct watched *ready = events & CURL_CSELECT_IN ? find_watched(generation, fd) : NULL;
+
+	if (ready)
+		rest(ready, http->stats.bytes_in - before);
 	for (struct watched *watched = generation->sockets; watched; watched = watched->next)
 		must_follow_curl(watched);
 	retire(generation);
@@ -620,8 +625,8 @@ static void count(struct call *call)
 	stats->answers[method][call->status < HTTP_CODES ? call->status : 0]++;
 	const double took_ms = (double)(loop_monotonic_ms() - call->sent_ms);
 	histogram_observe(&stats->durations[method], took_ms / 1000);
-	if (call->has_body)
-		call->http->answer_ms += (took_ms - call->http->answer_ms) / 8;
+	if (call->has_body && call->status >= 200 && call->status < 300)
+		call->http->answer_ms += ((took_ms < ANSWER_MAX_MS ? took_ms : ANSWER_MAX_MS) - call->http->answer_ms) / 8;
 }
 
 /* All headers of an answer have come. */
@@ -1072,6 +1077,7 @@ static void hand_over(struct call *call)
 		say_trouble(http, &http->auth_said, auth_trouble(http->auth), "the token file cannot be used; going on with the last token");
 	call->generation = http->generations;
 	call->generation->n_calls++;
+	http->writes_out += call->has_body;
 	set_tls(http, call->generation->trust, call->easy);
 	curl_multi_add_handle(call->generation->multi, call->easy);
 }
@@ -1103,6 +1109,7 @@ static void withdraw(struct call *call)
 	if (!generation)
 		return;
 	call->generation = NULL;
+	call->http->writes_out -= call->has_body;
 	curl_multi_remove_handle(generation->multi, call->easy);
 	generation->n_calls--;
 	retire(generation);

@@ -1939,6 +1939,143 @@ static void silent_connection_is_given_up_for_all(void **state)
 	close_client(&client);
 }
 
+/* ---- a rest while many are awaited ---- */
+
+enum { AWAITED = 16 };
+
+static void ask_write(struct client *client, struct answer *answer, const char *path)
+{
+	ask(client, answer, &(struct request){ .method = "PATCH", .path = path, .content_type = "a/b", .body = "{}", .body_len = 2 });
+}
+
+/* Answers have taken long, and now there are so many writes that nobody answers; nor are they waited for. */
+static void await_many(struct client *client, struct answer awaited[AWAITED])
+{
+	struct answer slow[2 * AWAITED] = { 0 };
+
+	tell("hold");
+	for (size_t i = 0; i < 2 * AWAITED; i++)
+		ask_write(client, &slow[i], "/hold");
+	wait_until_seen(client, "PATCH /hold", 2 * AWAITED);
+	run_at_most(client, 100);
+	tell("release");
+	run(client);
+	for (size_t i = 0; i < 2 * AWAITED; i++)
+		assert_answer(&slow[i], 200, "at last");
+	for (size_t i = 0; i < AWAITED; i++)
+		ask_write(client, &awaited[i], "/silent");
+	wait_until_seen(client, "PATCH /silent", AWAITED);
+	client->pending -= AWAITED;
+}
+
+static void cancel_all(struct client *client, struct answer awaited[AWAITED])
+{
+	client->pending += AWAITED;
+	for (size_t i = 0; i < AWAITED; i++)
+		cancel(&awaited[i]);
+}
+
+static void write_one(struct client *client)
+{
+	struct answer answer = { 0 };
+
+	ask_write(client, &answer, "/hello");
+	run(client);
+	assert_answer(&answer, 200, "hello, world");
+}
+
+/* A sixteenth of more than 60 ms, rounded down, and a little less with each quick answer: 3, 3, 2, 2 and 2 ms between six. */
+static void answers_come_together_while_many_are_awaited(void **state)
+{
+	struct client client;
+	struct answer awaited[AWAITED] = { 0 };
+
+	(void)state;
+	open_h2(&client);
+	await_many(&client, awaited);
+	int64_t began_ms = loop_monotonic_ms();
+
+	for (unsigned i = 0; i < 6; i++)
+		write_one(&client);
+	assert_true(loop_monotonic_ms() - began_ms >= 10);
+	cancel_all(&client, awaited);
+	close_client(&client);
+}
+
+/* With a rest after every 16 KiB it would take more than a second longer. */
+static void much_that_comes_is_not_held_up(void **state)
+{
+	enum { SIZE = 8 << 20 };
+	struct client client;
+	struct answer awaited[AWAITED] = { 0 };
+
+	(void)state;
+	open_h2(&client);
+	int64_t began_ms = loop_monotonic_ms();
+	struct answer alone = get(&client, "/big/8388608");
+	int64_t alone_ms = loop_monotonic_ms() - began_ms;
+
+	await_many(&client, awaited);
+	began_ms = loop_monotonic_ms();
+	struct answer beside = get(&client, "/big/8388608");
+	int64_t beside_ms = loop_monotonic_ms() - began_ms;
+
+	assert_int_equal(alone.body_len, SIZE);
+	assert_int_equal(beside.body_len, SIZE);
+	assert_true(beside_ms < 3 * alone_ms + 100);
+	forget(&alone);
+	forget(&beside);
+	cancel_all(&client, awaited);
+	close_client(&client);
+}
+
+static void connection_is_lost_during_a_rest(void **state)
+{
+	struct client client;
+	struct answer awaited[AWAITED] = { 0 }, dropped = { 0 };
+
+	(void)state;
+	open_h2(&client);
+	await_many(&client, awaited);
+	write_one(&client);
+	ask_write(&client, &dropped, "/drop");
+	client.pending += AWAITED;
+	run(&client);
+	assert_failure(&dropped, 0, "PATCH /drop: ");
+	for (size_t i = 0; i < AWAITED; i++)
+		assert_failure(&awaited[i], 0, "PATCH /silent: ");
+	write_one(&client);
+	close_client(&client);
+}
+
+static void rest_ends_with_an_abort(void **state)
+{
+	struct client client;
+	struct answer awaited[AWAITED] = { 0 };
+
+	(void)state;
+	open_h2(&client);
+	await_many(&client, awaited);
+	write_one(&client);
+	http_abort(client.http);
+	write_one(&client);
+	cancel_all(&client, awaited);
+	close_client(&client);
+}
+
+/* loop_free sees what is left open. */
+static void rest_ends_with_its_client(void **state)
+{
+	struct client client;
+	struct answer awaited[AWAITED] = { 0 };
+
+	(void)state;
+	open_h2(&client);
+	await_many(&client, awaited);
+	write_one(&client);
+	close_client(&client);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -1997,6 +2134,11 @@ int main(int argc, char **argv)
 		cmocka_unit_test(going_away_is_followed_by_a_new_connection),
 		cmocka_unit_test(idle_stream_leaves_a_lively_connection),
 		cmocka_unit_test(silent_connection_is_given_up_for_all),
+		cmocka_unit_test(answers_come_together_while_many_are_awaited),
+		cmocka_unit_test(much_that_comes_is_not_held_up),
+		cmocka_unit_test(connection_is_lost_during_a_rest),
+		cmocka_unit_test(rest_ends_with_an_abort),
+		cmocka_unit_test(rest_ends_with_its_client),
 	};
 
 	/* Whoever runs the tests may sit at a terminal. */
