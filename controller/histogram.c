@@ -11,7 +11,7 @@ BUCKETS(buckets_reconcile, .005, .01, .025, .05, .1, .15, .2, .25, .3, .35, .4, 
 	3.5, 4, 4.5, 5, 6, 7, 8, 9, 10, 15, 20, 25, 30, 40, 50, 60);
 BUCKETS(buckets_decades, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10, 100, 1000);
 BUCKETS(buckets_request, .005, .025, .1, .25, .5, 1, 2, 4, 8, 15, 30, 60);
-BUCKETS(buckets_short, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10);
+BUCKETS(buckets_short, .0001, .00025, .0005, .001, .002, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10);
 
 void histogram_observe(struct histogram *histogram, double seconds)
 {
