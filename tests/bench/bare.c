@@ -18,7 +18,7 @@
 
 #include "client.h"
 
-enum { STREAMS_MAX = 256, ANSWER_KEPT = 400, WAIT_MS = 500, DEADLINE_S = 3600 };
+enum { STREAMS_MAX = 256, ANSWER_KEPT = 400, REPORT_MS = 500, LOOK_MS = 10, DEADLINE_S = 3600 };
 
 struct mode {
 	const char *name, *method, *content_type;
@@ -153,7 +153,7 @@ static void show_progress(struct bare *bare)
 {
 	double now = client_seconds(CLOCK_MONOTONIC);
 
-	if (!bare->reports || now - bare->shown < WAIT_MS / 1e3)
+	if (!bare->reports || now - bare->shown < REPORT_MS / 1e3)
 		return;
 	bare->shown = now;
 	fprintf(stderr, "%zu of %zu\n", bare->done, bare->plan.n);
@@ -181,8 +181,9 @@ static void run(struct bare *bare, size_t n_streams)
 			fprintf(stderr, "bare: gave up after %d s\n", DEADLINE_S);
 			exit(EXIT_FAILURE);
 		}
-		if (bare->in_flight) /* what was added above makes it return at once */
-			curl_multi_poll(bare->multi, NULL, 0, WAIT_MS, NULL);
+		/* What was added above makes it return at once; and curl may have left something of what came (controller/http.c). */
+		if (bare->in_flight)
+			curl_multi_poll(bare->multi, NULL, 0, LOOK_MS, NULL);
 	}
 }
 

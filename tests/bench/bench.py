@@ -19,13 +19,13 @@ import accounts
 import objects
 from admission import admission, admission_rows
 from audit import Audit, BenchError
-from convergence import (bare_run, bare_writes, cold_start, convergence_rows, empty, heap_of_a_binding, restart_rows, restarts, scrape_rows,
-                         side_by_side)
+from convergence import (bare_run, bare_writes, cold_start, convergence_rows, empty, heap_of_a_binding, heap_rows, restart_rows, restarts,
+                         scrape_rows, side_by_side)
 from latency import latency, latency_rows
 from program import program, program_rows
 from progress import Progress
 from relist import relist, relist_rows
-from sides import OUT, ROOT, ServerCost
+from sides import OUT, ROOT, ServerCost, favour
 from stage import stage
 from table import Table, headings, lines, machine, short
 
@@ -151,8 +151,10 @@ def report(results):
         if found.get("convergence"):
             convergence_rows(table, size, found["convergence"])
         if found.get("restart"):
-            restart_rows(table, size, found["restart"], found.get("heap"))
+            restart_rows(table, size, found["restart"])
             scrape_rows(table, size, found["restart"])
+        if found.get("heap"):
+            heap_rows(table, size, found["heap"])
         if found.get("latency"):
             latency_rows(table, size, found["latency"])
         if found.get("relist"):
@@ -192,15 +194,15 @@ def parse(arguments):
                                      epilog=f"Parts: {', '.join(PARTS)}. All numbers: {RESULTS.relative_to(ROOT)}. Exit codes: 0 all targets are "
                                      "met, 1 one is missed, 2 it could not be measured. docs/performance.md tells what is measured, and how.")
     parser.add_argument("--sizes", type=numbers, default=",".join(map(str, SIZES)), metavar="N,N,...",
-                        help=f"bindings; there is an account, and a method, for {PER_ACCOUNT} of them; latency is measured up to {LATENCY_SIZE}")
-    parser.add_argument("--only", type=parts, default="all", metavar="PART,...", help="of these parts")
-    parser.add_argument("--keep", action="store_true", help="what results.json has of other sizes and parts stays")
-    parser.add_argument("--runs", type=positive, default=3, help=f"of the cold start; sizes above {REPEATED_SIZE} are run once")
+                        help=f"how many bindings; for each {PER_ACCOUNT} there is an account with a payment method; latency is measured up to {LATENCY_SIZE}")
+    parser.add_argument("--only", type=parts, default="all", metavar="PART,...", help="only these parts, listed below")
+    parser.add_argument("--keep", action="store_true", help="add to results.json instead of beginning it empty")
+    parser.add_argument("--runs", type=positive, default=3, help=f"cold starts of each size up to {REPEATED_SIZE}; larger ones have one")
     parser.add_argument("--hot", type=positive, default=20000, metavar="N", help="bindings of the one account")
-    parser.add_argument("--streams", type=positive, default=32, help="requests in flight, on both sides: Tollgate's --max-concurrent-writes, and its default")
-    parser.add_argument("--deadline", type=positive, default=1800, help="seconds that Tollgate may take for one thing, and its --cache-sync-timeout")
-    parser.add_argument("--sweep", metavar="N,N,...", help="only the bare loop, over so many streams; nothing is kept", type=numbers)
-    parser.add_argument("--nice", type=int, default=0, help="of all processes, in admission only of the bench's own; -10 (as root) keeps out what else the machine does")
+    parser.add_argument("--streams", type=positive, default=32, help="requests in flight on both sides: Tollgate's --max-concurrent-writes; admission has 16")
+    parser.add_argument("--deadline", type=positive, default=1800, help="seconds for one step, the bare loop's turns included; also Tollgate's --cache-sync-timeout")
+    parser.add_argument("--sweep", metavar="N,N,...", help="only the bare loop, with each of these numbers of streams, at the first of --sizes; nothing is kept", type=numbers)
+    parser.add_argument("--nice", type=int, default=0, help="niceness of all that is started; -10 (as root) keeps out what else the machine does")
     parser.add_argument("--tollgate", default=str(ROOT / "build" / "tollgate"), metavar="PROGRAM", help="the one to measure, but in admission, which takes the one of this checkout")
     parser.add_argument("--crds", default=str(ROOT / "crds"), metavar="FOLDER", help="of the custom resource definitions; admission takes this checkout's")
     return parser.parse_args(arguments)
@@ -218,6 +220,8 @@ def main(arguments):
         raise BenchError("TOLLGATE_KUBECONFIG is set: the benchmark loads only planes of its own; unset it")
     if not os.access(options.tollgate, os.X_OK):
         raise BenchError(f"{options.tollgate} is no program that can be started")
+    if options.nice:
+        favour(os.getpid(), options.nice)
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "tollgate.log").unlink(missing_ok=True)
     bench = Bench(options, earlier(options))
@@ -236,6 +240,9 @@ if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
     except (BenchError, PlaneError, KubectlError) as error:
+        print(f"\nbench: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
         print(f"\nbench: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:

@@ -25,6 +25,7 @@ IDLE_SECONDS = 2            # no request for so long: it has nothing more to wri
 LOOK_SECONDS = 0.5
 BUSY_LOOKS = 6              # so many of them go by while it is far from done
 READY_POLL_SECONDS = 0.005
+REST_CORES, REST_DEADLINE = 0.1, 60     # of a core for each plane; seconds
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -78,6 +79,16 @@ class ServerCost:
         self.seconds = [after - before for after, before in zip(self._servers(), self.servers)]
         self.others = machine_busy_seconds() - self.busy - sum(self.seconds)
         self.open_seconds = time.time() - self.began
+
+
+def come_to_rest(*planes):
+    """Waits until their servers do no more than they always do; after a load they collect garbage for a while."""
+    deadline = time.time() + REST_DEADLINE
+    while time.time() < deadline:
+        with ServerCost(*planes) as cost:
+            time.sleep(1)
+        if sum(cost.seconds) < REST_CORES * len(planes) * cost.open_seconds:
+            return
 
 
 # ---------------------------------------------------------------- the bare loop

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import signal
 import time
 
@@ -66,6 +65,6 @@ def stage(options, progress, content, label, folder="plane"):
         # list and watch them all: noise that falls on one side or the other.
         plane.stop_component("kube-controller-manager", signal.SIGKILL)
         if options.nice:
-            for pid in (os.getpid(), plane.pid("etcd"), plane.pid("kube-apiserver")):
+            for pid in (plane.pid("etcd"), plane.pid("kube-apiserver")):     # sessions of their own
                 favour(pid, options.nice)
         yield Stage(options, plane, progress, content, label)

@@ -59,6 +59,7 @@ find_missing() {
 	fi
 	if [ "${1:-}" = --bench ]; then
 		command_from wrk wrk
+		command_from git git
 	fi
 	if [ "${1:-}" = --check ]; then
 		library_from cmocka libcmocka-dev
