@@ -343,7 +343,7 @@ void informer_relist(struct informer *inf)
 		inf->port->cancel(inf->port->self, inf->call);
 	inf->call = NULL;
 	inf->listed = false;
-	act(inf, watch_relist(&inf->watch));
+	act(inf, watch_relist(&inf->watch, inf->port->monotonic_ms(inf->port->self)));
 }
 
 bool informer_listed(const struct informer *inf)

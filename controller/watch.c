@@ -19,6 +19,7 @@ enum {
 	WAIT_LEAST_MS = 20,
 	WATCH_TIMEOUT_MIN_S = 300,
 	WATCH_TIMEOUT_SPAN_S = 300,
+	LIST_LONG_MS = 10000, /* an answer that broke off later than this may have been too large */
 	STREAM_TOO_SHORT_MS = 1000,
 	STREAM_CUT_MS = 100,
 	/* A missing CRD is awaited at a steady pace: someone is about to install it and looks at the screen. */
@@ -57,18 +58,20 @@ static void drop_continue(struct watch *w)
 	w->continue_token = NULL;
 }
 
-static struct watch_cmd list_page(struct watch *w)
+static struct watch_cmd list_page(struct watch *w, int64_t now)
 {
+	const int limit = w->in_pages ? WATCH_PAGE_SIZE : WATCH_LIST_SIZE;
 	struct watch_cmd cmd = { .type = WATCH_DO_LIST, .continue_token = w->continue_token };
 
 	w->state = WATCH_LISTING;
+	w->listed_at = now;
 	if (w->continue_token) { /* a continue token brings its own resourceVersion; to name one is an error */
-		cmd.limit = WATCH_PAGE_SIZE;
+		cmd.limit = limit;
 		return cmd;
 	}
 	switch (w->from) {
 	case LIST_LATEST:
-		cmd.limit = WATCH_PAGE_SIZE;
+		cmd.limit = limit;
 		break;
 	case LIST_EXACT:
 		cmd.resource_version = w->first_page;
@@ -93,7 +96,7 @@ static struct watch_cmd open_stream(struct watch *w, int64_t now)
 /* Go on with whatever is due: the stream if there is a version to go on from, else a list. */
 static struct watch_cmd resume(struct watch *w, int64_t now)
 {
-	return w->current ? open_stream(w, now) : list_page(w);
+	return w->current ? open_stream(w, now) : list_page(w, now);
 }
 
 static int64_t next_wait(struct watch *w, int64_t now)
@@ -141,6 +144,8 @@ static struct watch_cmd failed(struct watch *w, const struct watch_event *event,
 		drop_continue(w);
 		break;
 	case FAILURE_PASSING:
+		w->in_pages |= listing && now - w->listed_at >= LIST_LONG_MS;
+		__attribute__((fallthrough));
 	case FAILURE_REFUSED:
 		/* A list goes on at the page it has reached, a stream at the version it has reached. */
 		break;
@@ -166,11 +171,12 @@ static struct watch_cmd page(struct watch *w, const struct watch_event *event, i
 	drop_continue(w);
 	if (event->continue_token) {
 		w->continue_token = memory_strdup(event->continue_token);
-		return list_page(w);
+		return list_page(w, now);
 	}
 	/* A list is as of its first page (all pages share the snapshot), and a stream goes on from there. */
 	move_to(w, w->first_page, now);
 	w->current = w->synced = true;
+	w->in_pages = false;
 	w->last_failure = 0;
 	return open_stream(w, now);
 }
@@ -226,13 +232,13 @@ void watch_hurry(struct watch *w, int64_t now)
 		w->due = due;
 }
 
-struct watch_cmd watch_relist(struct watch *w)
+struct watch_cmd watch_relist(struct watch *w, int64_t now)
 {
 	assert(w->state != WATCH_STOPPED);
 	w->from = LIST_LATEST;
 	w->current = false;
 	drop_continue(w);
-	return list_page(w);
+	return list_page(w, now);
 }
 
 void watch_init(struct watch *w, uint64_t seed)
@@ -250,7 +256,7 @@ struct watch_cmd watch_step(struct watch *w, const struct watch_event *event, in
 	switch (w->state) {
 	case WATCH_STOPPED:
 		assert(event->type == WATCH_START);
-		return list_page(w);
+		return list_page(w, now);
 	case WATCH_LISTING:
 		return listing_step(w, event, now);
 	case WATCH_WATCHING:

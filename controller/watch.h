@@ -21,9 +21,11 @@
 
 enum { RESOURCE_VERSION_SIZE = 64 };
 
-/* Objects of one page. The items are taken in as they come, so a page takes no memory here, and the server answers about as much at once to
- * every client-go reflector, which takes whole lists. Pages of 500, which is what kubectl asks for, make a list of 100,000 objects twice as slow. */
-enum { WATCH_PAGE_SIZE = 5000 };
+/* Objects of one answer. The items are taken in as they come, so a list takes no memory here, and every client-go reflector takes whole lists
+ * too. The first page of a list comes from the server's watch cache; what continues it comes from etcd where nothing of that kind has changed
+ * since etcd was last compacted (every five minutes), and takes five times as long. A list that is too large to come within the minute that
+ * kube-apiserver gives a request is asked for again in small pages. */
+enum { WATCH_LIST_SIZE = 500000, WATCH_PAGE_SIZE = 5000 };
 
 enum watch_state { WATCH_STOPPED = 0, WATCH_LISTING, WATCH_WATCHING, WATCH_WAITING };
 
@@ -54,6 +56,8 @@ struct watch {
 	bool synced;                                  /* a list has been complete once */
 	int64_t backoff_ms;                           /* upper bound of the next wait */
 	int64_t failed_at, opened_at, due;            /* monotonic */
+	int64_t listed_at;                            /* monotonic: when the page under way was asked for */
+	bool in_pages;                                /* the list under way did not come whole */
 	bool heard;                                   /* the stream has brought something */
 	enum watch_failure last_failure;
 	unsigned pages;                               /* of the list under way */
@@ -93,7 +97,7 @@ struct watch_cmd {
 void watch_hurry(struct watch *, int64_t now_ms);
 /* What has been brought so far is not enough: in any state but STOPPED, from the first page of a consistent list on. Whatever request is under
  * way is the caller's to cancel. */
-struct watch_cmd watch_relist(struct watch *);
+struct watch_cmd watch_relist(struct watch *, int64_t now_ms);
 void watch_init(struct watch *, uint64_t seed);
 void watch_close(struct watch *);
 /* One event in, what to do now out. Events that the state does not await are a caller's bug (assert). */

@@ -215,7 +215,7 @@ static void a_list_then_a_watch_however_the_bytes_are_cut(void **state)
 		setup(&made);
 		s = made;
 		assert_string_equal(s->call->path,
-				    "/apis/billing.miloapis.com/v1alpha1/billingaccountbindings?limit=5000");
+				    "/apis/billing.miloapis.com/v1alpha1/billingaccountbindings?limit=500000");
 		assert_false(informer_synced(&s->informer));
 		assert_int_equal(say(s, 200, list, cut), 0);
 		end(s, 200, 0, NULL);
@@ -244,7 +244,7 @@ static void pages_are_fetched_to_the_end_before_anything_is_dropped(void **state
 	assert_int_equal(say(s, 200, LIST("30", ",\"continue\":\"a/b+c=\"", OBJECT("a", "21")), 0), 0);
 	end(s, 200, 0, NULL);
 	assert_int_equal(cached(s), 2);
-	assert_non_null(strstr(s->call->path, "limit=5000&continue=a%2Fb%2Bc%3D"));
+	assert_non_null(strstr(s->call->path, "limit=500000&continue=a%2Fb%2Bc%3D"));
 	assert_null(strstr(s->call->path, "resourceVersion"));
 	assert_int_equal(say(s, 200, LIST("30", "", OBJECT("b", "22")), 0), 0);
 	end(s, 200, 0, NULL);

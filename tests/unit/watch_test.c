@@ -55,7 +55,7 @@ static void the_first_list_is_a_consistent_read(void **state)
 	(void)state;
 	assert_int_equal(cmd.type, WATCH_DO_LIST);
 	assert_null(cmd.resource_version); /* a consistent read */
-	assert_int_equal(cmd.limit, 5000);
+	assert_int_equal(cmd.limit, 500000);
 	assert_null(cmd.continue_token);
 	assert_false(w.synced);
 	watch_close(&w);
@@ -73,7 +73,7 @@ static void continue_pages_name_no_version(void **state)
 	assert_null(cmd.resource_version);
 	assert_false(cmd.exact);
 	assert_string_equal(cmd.continue_token, "token-2");
-	assert_int_equal(cmd.limit, 5000);
+	assert_int_equal(cmd.limit, 500000);
 	assert_false(w.synced);
 	cmd = page(&w, "100", NULL, 0);
 	assert_int_equal(cmd.type, WATCH_DO_WATCH);
@@ -268,7 +268,7 @@ static void gone_lists_anew_and_consistently(void **state)
 	cmd = tick(&w, cmd.due);
 	assert_int_equal(cmd.type, WATCH_DO_LIST);
 	assert_null(cmd.resource_version); /* a list from the cache could be as old */
-	assert_int_equal(cmd.limit, 5000);
+	assert_int_equal(cmd.limit, 500000);
 	cmd = page(&w, "900", NULL, 6000);
 	assert_int_equal(cmd.type, WATCH_DO_WATCH);
 	assert_string_equal(cmd.resource_version, "900");
@@ -309,6 +309,33 @@ static void a_failed_page_is_asked_for_again(void **state)
 	cmd = broken(&w, FAILURE_PASSING, 0, 0);
 	cmd = tick(&w, cmd.due);
 	assert_string_equal(cmd.continue_token, "token-2");
+	watch_close(&w);
+}
+
+/* kube-apiserver gives each request a minute. */
+static void a_list_that_does_not_come_whole_is_asked_for_in_pages(void **state)
+{
+	struct watch w;
+	struct watch_cmd cmd;
+
+	(void)state;
+	started(&w);
+	cmd = broken(&w, FAILURE_PASSING, 0, 5000); /* nobody is there */
+	cmd = tick(&w, cmd.due);
+	assert_int_equal(cmd.limit, 500000);
+	cmd = broken(&w, FAILURE_PASSING, 0, 70000);
+	cmd = tick(&w, cmd.due);
+	assert_int_equal(cmd.limit, 5000);
+	cmd = page(&w, "100", "token-2", 80000);
+	assert_int_equal(cmd.limit, 5000);
+	cmd = broken(&w, FAILURE_PASSING, 0, 81000);
+	cmd = tick(&w, cmd.due);
+	assert_int_equal(cmd.limit, 5000);
+	assert_string_equal(cmd.continue_token, "token-2");
+	page(&w, "100", NULL, 82000);
+	broken(&w, FAILURE_EXPIRED, 0, 90000); /* the next list begins whole again */
+	cmd = tick(&w, 100000);
+	assert_int_equal(cmd.limit, 500000);
 	watch_close(&w);
 }
 
@@ -463,6 +490,7 @@ int main(void)
 		cmocka_unit_test(gone_lists_anew_and_consistently),
 		cmocka_unit_test(an_expired_token_lists_in_one_piece_at_the_first_pages_version),
 		cmocka_unit_test(a_failed_page_is_asked_for_again),
+		cmocka_unit_test(a_list_that_does_not_come_whole_is_asked_for_in_pages),
 		cmocka_unit_test(a_version_from_the_future_lists_anew),
 		cmocka_unit_test(backoff_doubles_to_thirty_seconds_with_full_jitter),
 		cmocka_unit_test(backoff_is_forgotten_after_two_quiet_minutes),
