@@ -29,4 +29,4 @@ def program(options):
 def program_rows(table, found):
     table.section("the program")
     table.row("stripped", f"{found['bytes'] / 1024:.0f} KiB", found["bytes"] / 1024, TARGET_KIB, unit=" KiB")
-    table.row("libraries that it names; that are loaded in the end", f"{len(found['needed'])}; {found['loaded']}")
+    table.row("libraries linked directly; loaded in all", f"{len(found['needed'])}; {found['loaded']}")

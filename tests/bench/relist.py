@@ -138,5 +138,5 @@ def relist_rows(table, size, found):
               "; ".join(milliseconds(busy[side][name]) for side in ("tollgate", "reference") for name in ("own", "longest")),
               own * 1000, TARGET_BLOCKED_MS, unit=" ms")
     table.row("- the same, at rest before", "; ".join(milliseconds(calm[side][name]) for side in ("tollgate", "reference") for name in ("own", "longest")))
-    table.row("time from the first breath to the last list; CPU; list requests; writes", "{:.1f} s; {:.2f} s; {}; {}".format(
+    table.row("time from SIGCONT to the end of the last list; CPU; list requests; writes", "{:.1f} s; {:.2f} s; {}; {}".format(
         found["seconds"], found["cpu_seconds"], sum(found["pages"].values()), found["writes"]))
