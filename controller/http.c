@@ -163,7 +163,6 @@ static void expect_late(const struct call *call)
 }
 
 static void look_at_what_was_left(uv_timer_t *timer);
-static void must_follow_curl(struct watched *watched);
 static struct call *port_send(void *self, const struct request *request, const struct reply *reply);
 
 static void reset(curl_socket_t fd)
@@ -179,32 +178,6 @@ static void arm_again(struct http *http)
 {
 	if (!uv_is_active((uv_handle_t *)&http->again))
 		uv_timer_start(&http->again, look_at_what_was_left, LOOK_AGAIN_MS, 0);
-}
-
-static void end_rest(uv_timer_t *timer)
-{
-	struct http *http = timer->data;
-
-	for (struct generation *generation = http->generations; generation; generation = generation->next)
-		for (struct watched *watched = generation->sockets; watched; watched = watched->next) {
-			watched->resting = false;
-			must_follow_curl(watched);
-		}
-}
-
-/* Whenever something comes, curl (7.88) asks each call on the connection whether it is its own, which costs more than all else that is done
- * with an answer. So while many writes are awaited, answers are let come together: for a small part of what the server takes for one, so that
- * it always has enough to do, however fast it is. Not where more came than fits into a buffer: curl may have left the rest of a list. */
-static void rest(struct watched *watched, uint64_t bytes)
-{
-	struct http *http = watched->generation->http;
-	const double ms = http->answer_ms / REST_SHARE;
-
-	if (http->writes_out < REST_WRITES || ms < 1 || bytes >= BUFFER_BYTES)
-		return;
-	watched->resting = true;
-	if (!uv_is_active((uv_handle_t *)&http->rested))
-		uv_timer_start(&http->rested, end_rest, (uint64_t)ms, 0);
 }
 
 static void socket_ready(uv_poll_t *poll, int status, int events)
@@ -264,6 +237,32 @@ static void must_follow_curl(struct watched *watched)
 {
 	if (!follow_curl(watched))
 		abort(); /* libuv refuses only a descriptor that somebody else watches */
+}
+
+static void end_rest(uv_timer_t *timer)
+{
+	struct http *http = timer->data;
+
+	for (struct generation *generation = http->generations; generation; generation = generation->next)
+		for (struct watched *watched = generation->sockets; watched; watched = watched->next) {
+			watched->resting = false;
+			must_follow_curl(watched);
+		}
+}
+
+/* Whenever something comes, curl (7.88) asks each call on the connection whether it is its own, which costs more than all else that is done
+ * with an answer. So while many writes are awaited, answers are let come together: for a small part of what the server takes for one, so that
+ * it always has enough to do, however fast it is. Not where more came than fits into a buffer: curl may have left the rest of a list. */
+static void rest(struct watched *watched, uint64_t bytes)
+{
+	struct http *http = watched->generation->http;
+	const double ms = http->answer_ms / REST_SHARE;
+
+	if (http->writes_out < REST_WRITES || ms < 1 || bytes >= BUFFER_BYTES)
+		return;
+	watched->resting = true;
+	if (!uv_is_active((uv_handle_t *)&http->rested))
+		uv_timer_start(&http->rested, end_rest, (uint64_t)ms, 0);
 }
 
 /* CURLMOPT_SOCKETFUNCTION. Where curl has a turn the loop follows when that is over: with each request it wants to write, and when it has

@@ -60,23 +60,17 @@ static void drop_continue(struct watch *w)
 
 static struct watch_cmd list_page(struct watch *w, int64_t now)
 {
-	const int limit = w->in_pages ? WATCH_PAGE_SIZE : WATCH_LIST_SIZE;
-	struct watch_cmd cmd = { .type = WATCH_DO_LIST, .continue_token = w->continue_token };
+	struct watch_cmd cmd = { .type = WATCH_DO_LIST,
+				 .continue_token = w->continue_token,
+				 .limit = w->in_pages ? WATCH_PAGE_SIZE : WATCH_LIST_SIZE };
 
 	w->state = WATCH_LISTING;
 	w->listed_at = now;
-	if (w->continue_token) { /* a continue token brings its own resourceVersion; to name one is an error */
-		cmd.limit = limit;
-		return cmd;
-	}
-	switch (w->from) {
-	case LIST_LATEST:
-		cmd.limit = limit;
-		break;
-	case LIST_EXACT:
+	/* A continue token brings its own resourceVersion; to name one is an error. */
+	if (!w->continue_token && w->from == LIST_EXACT) {
 		cmd.resource_version = w->first_page;
 		cmd.exact = true;
-		break;
+		cmd.limit = 0;
 	}
 	return cmd;
 }

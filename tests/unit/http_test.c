@@ -311,6 +311,12 @@ static void ask_get(struct client *client, struct answer *answer, const char *pa
 	ask(client, answer, &(struct request){ .method = "GET", .path = path });
 }
 
+static void ask_patch(struct client *client, struct answer *answer, const char *path)
+{
+	ask(client, answer,
+	    &(struct request){ .method = "PATCH", .path = path, .content_type = "application/json", .body = "{}", .body_len = 2 });
+}
+
 /* Until the server has seen so many requests of the kind, which it does not answer. */
 static void wait_until_seen(struct client *client, const char *what, unsigned n)
 {
@@ -1022,12 +1028,6 @@ static void assert_peer(struct client *client, const char *name)
 	assert_int_equal(answer.status, 200);
 	assert_has(answer.body, expected);
 	forget(&answer);
-}
-
-static void ask_patch(struct client *client, struct answer *answer, const char *path)
-{
-	ask(client, answer,
-	    &(struct request){ .method = "PATCH", .path = path, .content_type = "application/json", .body = "{}", .body_len = 2 });
 }
 
 /* The watch ends as if the server had ended it, the write finishes where it is, and then nothing is left of the old connection. */
@@ -1809,16 +1809,9 @@ static void lost_connection_ends_all_its_calls(void **state)
 	(void)state;
 	open_h2(&client);
 	for (size_t i = 0; i < 7; i++)
-		ask(&client, &answers[i],
-		    &(struct request){ .method = "PATCH",
-				       .path = "/silent",
-				       .content_type = "application/json",
-				       .body = "{}",
-				       .body_len = 2 });
+		ask_patch(&client, &answers[i], "/silent");
 	wait_until_seen(&client, "PATCH /silent", 7);
-	ask(&client, &answers[7],
-	    &(struct request){
-		    .method = "PATCH", .path = "/drop", .content_type = "application/json", .body = "{}", .body_len = 2 });
+	ask_patch(&client, &answers[7], "/drop");
 	run(&client);
 	for (size_t i = 0; i < 8; i++) {
 		assert_int_equal(answers[i].done, 1);
@@ -1925,8 +1918,7 @@ static void silent_connection_is_given_up_for_all(void **state)
 	struct answer first = get(&client, "/hello");
 
 	assert_answer(&first, 200, "hello, world");
-	ask(&client, &watch,
-	    &(struct request){ .method = "PATCH", .path = "/silent", .content_type = "a/b", .body = "{}", .body_len = 2 });
+	ask_patch(&client, &watch, "/silent");
 	wait_until_seen(&client, "PATCH /silent", 1);
 	ask(&client, &frozen, &(struct request){ .method = "GET", .path = "/freeze", .idle_timeout_ms = 1000 });
 	run(&client); /* the watch, that has no deadline at all, ends as well */
@@ -1943,11 +1935,6 @@ static void silent_connection_is_given_up_for_all(void **state)
 
 enum { AWAITED = 16 };
 
-static void ask_write(struct client *client, struct answer *answer, const char *path)
-{
-	ask(client, answer, &(struct request){ .method = "PATCH", .path = path, .content_type = "a/b", .body = "{}", .body_len = 2 });
-}
-
 /* Answers have taken long, and now there are so many writes that nobody answers; nor are they waited for. */
 static void await_many(struct client *client, struct answer awaited[AWAITED])
 {
@@ -1955,7 +1942,7 @@ static void await_many(struct client *client, struct answer awaited[AWAITED])
 
 	tell("hold");
 	for (size_t i = 0; i < 2 * AWAITED; i++)
-		ask_write(client, &slow[i], "/hold");
+		ask_patch(client, &slow[i], "/hold");
 	wait_until_seen(client, "PATCH /hold", 2 * AWAITED);
 	run_at_most(client, 100);
 	tell("release");
@@ -1963,25 +1950,34 @@ static void await_many(struct client *client, struct answer awaited[AWAITED])
 	for (size_t i = 0; i < 2 * AWAITED; i++)
 		assert_answer(&slow[i], 200, "at last");
 	for (size_t i = 0; i < AWAITED; i++)
-		ask_write(client, &awaited[i], "/silent");
+		ask_patch(client, &awaited[i], "/silent");
 	wait_until_seen(client, "PATCH /silent", AWAITED);
 	client->pending -= AWAITED;
 }
 
-static void cancel_all(struct client *client, struct answer awaited[AWAITED])
+static void close_awaiting(struct client *client, struct answer awaited[AWAITED])
 {
 	client->pending += AWAITED;
 	for (size_t i = 0; i < AWAITED; i++)
 		cancel(&awaited[i]);
+	close_client(client);
 }
 
 static void write_one(struct client *client)
 {
 	struct answer answer = { 0 };
 
-	ask_write(client, &answer, "/hello");
+	ask_patch(client, &answer, "/hello");
 	run(client);
 	assert_answer(&answer, 200, "hello, world");
+}
+
+/* The answer that has come last lets the connection rest. */
+static void open_resting(struct client *client, struct answer awaited[AWAITED])
+{
+	open_h2(client);
+	await_many(client, awaited);
+	write_one(client);
 }
 
 /* A sixteenth of more than 60 ms, rounded down, and a little less with each quick answer: 3, 3, 2, 2 and 2 ms between six. */
@@ -1998,8 +1994,7 @@ static void answers_come_together_while_many_are_awaited(void **state)
 	for (unsigned i = 0; i < 6; i++)
 		write_one(&client);
 	assert_true(loop_monotonic_ms() - began_ms >= 10);
-	cancel_all(&client, awaited);
-	close_client(&client);
+	close_awaiting(&client, awaited);
 }
 
 /* With a rest after every 16 KiB it would take more than a second longer. */
@@ -2025,8 +2020,7 @@ static void much_that_comes_is_not_held_up(void **state)
 	assert_true(beside_ms < 3 * alone_ms + 100);
 	forget(&alone);
 	forget(&beside);
-	cancel_all(&client, awaited);
-	close_client(&client);
+	close_awaiting(&client, awaited);
 }
 
 static void connection_is_lost_during_a_rest(void **state)
@@ -2035,10 +2029,8 @@ static void connection_is_lost_during_a_rest(void **state)
 	struct answer awaited[AWAITED] = { 0 }, dropped = { 0 };
 
 	(void)state;
-	open_h2(&client);
-	await_many(&client, awaited);
-	write_one(&client);
-	ask_write(&client, &dropped, "/drop");
+	open_resting(&client, awaited);
+	ask_patch(&client, &dropped, "/drop");
 	client.pending += AWAITED;
 	run(&client);
 	assert_failure(&dropped, 0, "PATCH /drop: ");
@@ -2054,13 +2046,10 @@ static void rest_ends_with_an_abort(void **state)
 	struct answer awaited[AWAITED] = { 0 };
 
 	(void)state;
-	open_h2(&client);
-	await_many(&client, awaited);
-	write_one(&client);
+	open_resting(&client, awaited);
 	http_abort(client.http);
 	write_one(&client);
-	cancel_all(&client, awaited);
-	close_client(&client);
+	close_awaiting(&client, awaited);
 }
 
 /* loop_free sees what is left open. */
@@ -2070,9 +2059,7 @@ static void rest_ends_with_its_client(void **state)
 	struct answer awaited[AWAITED] = { 0 };
 
 	(void)state;
-	open_h2(&client);
-	await_many(&client, awaited);
-	write_one(&client);
+	open_resting(&client, awaited);
 	close_client(&client);
 }
 
