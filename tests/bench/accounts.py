@@ -106,8 +106,7 @@ def failing_method(stage):
     in turn."""
     before = [bare_rate(stage, allowed) for allowed in (False, True)]
     with Tollgate(stage.options, stage.plane) as tollgate:
-        tollgate.wait_ready(stage.options.deadline)
-        tollgate.wait_idle(stage.options.deadline, stage.progress)
+        tollgate.wait_converged(stage.options.deadline, stage.progress)
         found = closing(stage, tollgate)
     return {"tollgate": found, "bare": before + [bare_rate(stage, allowed) for allowed in (True, False)]}
 
@@ -118,8 +117,7 @@ def many_bindings(stage, parts):
     stage.load()
     with Tollgate(stage.options, stage.plane) as tollgate:
         stage.step("Tollgate writes all statuses")
-        tollgate.wait_ready(stage.options.deadline)
-        tollgate.wait_idle(stage.options.deadline, stage.progress, stage.content.bindings)
+        tollgate.wait_converged(stage.options.deadline, stage.progress, stage.content.bindings)
         if "hot-account" in parts:
             found["hot-account"] = changes(stage, tollgate)
     if "failing-method" in parts:

@@ -239,10 +239,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         sys.exit(main(sys.argv[1:]))
-    except (BenchError, PlaneError, KubectlError) as error:
-        print(f"\nbench: {error}", file=sys.stderr)
-        sys.exit(2)
-    except OSError as error:
+    except (BenchError, PlaneError, KubectlError, OSError) as error:
         print(f"\nbench: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:

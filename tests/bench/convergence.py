@@ -138,13 +138,13 @@ def side_by_side(ours, theirs, streams, bare_first):
 
 def bare_list(stage):
     """All that Tollgate lists: each kind in one request, all at once, from the API server's watch cache, which is the cheapest way there
-    is. (Tollgate's own lists are consistent ones, in pages.)"""
-    return stage.bare.run("get", ((f"{path}?resourceVersion=0", None) for path in objects.LISTS), 8)
+    is. (Tollgate's own lists are consistent ones.)"""
+    bare = stage.bare.run("get", ((f"{path}?resourceVersion=0", None) for path in objects.LISTS), 8)
+    return {"bare_list_seconds": bare["seconds"], "bare_list_cpu_seconds": bare["cpu_seconds"], "list_bytes": bare["bytes_received"]}
 
 
-def restart(stage, bare_first=True):
-    """Once, on the converged cluster, beside a bare LIST of the same objects."""
-    bare = bare_list(stage) if bare_first else None
+def restart(stage):
+    """Tollgate, once, on the converged cluster."""
     audit = Audit(stage.plane)
     with Tollgate(stage.options, stage.plane) as tollgate:
         ready = tollgate.wait_ready(stage.options.deadline)
@@ -152,21 +152,20 @@ def restart(stage, bare_first=True):
         metrics = tollgate.wait_idle(stage.options.deadline, stage.progress)
         size = memory(tollgate.pid)
         scrapes = [tollgate.scrape() for _ in range(SCRAPES)]
-    bare = bare or bare_list(stage)
     writes = audit.writes(TOLLGATE_AGENT)
     return {"ready_seconds": ready, "ready_cpu_seconds": cpu, "memory_kib": size, "heap": heap(metrics),
-            "bare_list_seconds": bare["seconds"], "bare_list_cpu_seconds": bare["cpu_seconds"],
-            "list_bytes": bare["bytes_received"], "writes": len(writes), "counts": counts(writes),
+            "writes": len(writes), "counts": counts(writes),
             "scrape_seconds": [seconds for seconds, _ in scrapes], "scrape_bytes": scrapes[0][1]}
 
 
 def restarts(stage):
-    """Who comes second finds the server warm: half of them with either first."""
+    """Each beside a bare LIST of the same objects. Who comes second finds the server warm: half of them with either first."""
     times = MANY_RESTARTS if stage.content.bindings <= CPU_SIZE else RESTARTS
     found = []
     for number in range(times):
         stage.step(f"restart {number + 1} of {times} on the converged cluster")
-        found.append(restart(stage, bare_first=number % 2 == 0))
+        sides = (restart, bare_list) if number % 2 else (bare_list, restart)
+        found.append({name: value for side in sides for name, value in side(stage).items()})
     return found
 
 
@@ -178,8 +177,7 @@ def heap_of_a_binding(stage):
     stage.step(f"deleting {half} bindings, to see what they weighed")
     stage.send("delete", ((stage.content.binding_path(i), None) for i in range(half, stage.content.bindings)))
     with Tollgate(stage.options, stage.plane) as tollgate:     # counts them off their accounts
-        tollgate.wait_ready(stage.options.deadline)
-        tollgate.wait_idle(stage.options.deadline, stage.progress)
+        tollgate.wait_converged(stage.options.deadline, stage.progress)
     after = restart(stage)["heap"]
     return {"bytes": (before - after) / (stage.content.bindings - half), "bindings": [stage.content.bindings, half]}
 

@@ -81,8 +81,7 @@ def settle(audit, agent):
 
 def ours(stage, user):
     with Tollgate(stage.options, stage.plane) as tollgate:
-        tollgate.wait_ready(stage.options.deadline)
-        tollgate.wait_idle(stage.options.deadline, stage.progress)      # what the yardstick has left undone
+        tollgate.wait_converged(stage.options.deadline, stage.progress)      # what the yardstick has left undone
         audit = Audit(stage.plane)
         user.rounds()
         settle(audit, TOLLGATE_AGENT)

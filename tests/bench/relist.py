@@ -97,8 +97,7 @@ def wait_lists(stage, audit):
 def relist(stage):
     stage.step("relist after 410 Gone: waiting for rest")
     with reference() as other, Tollgate(stage.options, stage.plane) as tollgate:
-        tollgate.wait_ready(stage.options.deadline)
-        tollgate.wait_idle(stage.options.deadline, stage.progress)
+        tollgate.wait_converged(stage.options.deadline, stage.progress)
         with contextlib.ExitStack() as calm:
             before = [calm.enter_context(one) for one in both(tollgate, other)]
             time.sleep(CALM_SECONDS)

@@ -237,6 +237,11 @@ class Tollgate:
                 meanwhile()
                 time.sleep(LOOK_SECONDS)
 
+    def wait_converged(self, seconds, progress, expected=0):
+        """From its start until it has nothing to do, each of the two within so many seconds."""
+        self.wait_ready(seconds)
+        self.wait_idle(seconds, progress, expected)
+
 
 def heap(metrics):
     """What the allocator has given out."""
