@@ -1,8 +1,8 @@
-"""Two processes that run in turns, one stopped while the other goes on, so that both meet the same machine.
+"""Two processes that run in turns, each with its control plane, one side stopped while the other goes on, so that both meet the same machine.
 
 What a machine does in a second that is shared with others changes by a tenth and more within a minute, which is more than what is to be told
-apart. So neither runs for longer than a slice, and only its own slices count. What a server still does for a client that has been stopped is
-what that one has in flight, a few hundredths of a slice, on both sides.
+apart. So neither runs for longer than a slice, and only its own slices count. The servers are stopped as well: they collect garbage for half
+a second now and then, and while they ran on, whose slice that fell into changed a run's ratio by several hundredths.
 """
 
 import signal
@@ -10,13 +10,14 @@ import threading
 import time
 
 SLICE_SECONDS = 1.5
+SERVERS = ("etcd", "kube-apiserver")
 
 
 class Runner:
-    """One of the two. Its owner starts the process, hands it over at once, and says when it is over."""
+    """One of the two, at a plane of its own. Its owner starts the process, hands it over at once, and says when it is over."""
 
-    def __init__(self):
-        self.process, self.spans, self.over = None, [], threading.Event()
+    def __init__(self, plane):
+        self.plane, self.process, self.spans, self.over = plane, None, [], threading.Event()
         self.there = threading.Event()
         self.lock, self.alone, self.doomed = threading.Lock(), False, False
 
@@ -29,17 +30,30 @@ class Runner:
             elif self.alone:
                 self.spans.append([time.time(), None])
             else:
-                process.send_signal(signal.SIGSTOP)
+                self._stop()
+
+    def _stop(self):
+        self.process.send_signal(signal.SIGSTOP)
+        for server in reversed(SERVERS):
+            self.plane.pause(server)
+
+    def _wake_servers(self):
+        for server in SERVERS:
+            self.plane.resume(server)
+
+    def _go_on(self):
+        self.spans.append([time.time(), None])
+        self._wake_servers()
+        self.process.send_signal(signal.SIGCONT)
 
     def resume(self):
         with self.lock:
-            self.spans.append([time.time(), None])
-            self.process.send_signal(signal.SIGCONT)
+            self._go_on()
 
     def pause(self):
         with self.lock:
             if not self.over.is_set():      # whoever is over is being ended, which it must live to see
-                self.process.send_signal(signal.SIGSTOP)
+                self._stop()
                 self.spans[-1][1] = time.time()
 
     def end(self):
@@ -52,9 +66,10 @@ class Runner:
         with self.lock:
             self.alone = True
             running = self.spans and not self.spans[-1][1]
-            if self.there.is_set() and not self.over.is_set() and not running:
-                self.spans.append([time.time(), None])
-                self.process.send_signal(signal.SIGCONT)
+            if self.over.is_set():
+                self._wake_servers()    # it may have ended just when its turn did
+            elif self.there.is_set() and not running:
+                self._go_on()
 
     def kill(self):
         """The other has failed."""
