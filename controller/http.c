@@ -46,8 +46,8 @@ enum {
 	SPARE_MAX = 16,
 	LOOK_AGAIN_MS = 50,       /* see look_at_what_was_left */
 	REST_WRITES = 16,	  /* see rest */
-	REST_SHARE = 16,
-	ANSWER_MAX_MS = 64, /* longer ones count as this: no rest is longer than 4 ms */
+	REST_SHARE = 8,
+	ANSWER_MAX_MS = 64, /* longer ones count as this: no rest is longer than 8 ms */
 	STIR_FIRST_MS = 100,
 	STIR_LAST_MS = 2000,
 	STIR_TIMEOUT_MS = 10 * 1000,
