@@ -45,7 +45,7 @@ enum {
 	STREAMS_MAX = 250,	 /* on one connection, if the server takes as many: kube-apiserver's own limit */
 	SPARE_MAX = 16,
 	LOOK_AGAIN_MS = 50,       /* see look_at_what_was_left */
-	REST_WRITES = 16,	  /* see rest */
+	REST_WRITES = 24,	  /* see rest */
 	REST_SHARE = 8,
 	ANSWER_MAX_MS = 64, /* longer ones count as this: no rest is longer than 8 ms */
 	STIR_FIRST_MS = 100,

@@ -39,7 +39,7 @@ enum {
 	TIMEOUT_MS = 10 * 1000,
 	SERIES_MAX = 2048,
 	UNDER_WAY_MAX = 4,
-	BUSY_EVERY_MS = 333,            /* between two, while statuses are to be written */
+	BUSY_EVERY_MS = 300,            /* between two, while statuses are to be written */
 	BUCKETS = 1024,
 	ANSWER_MAX = 2048,              /* of a refusal; the rest is not looked at */
 	NAME_MAX_BYTES = 253,

@@ -1,6 +1,6 @@
 /*
  * Tells people what happened, as events.k8s.io/v1 Events on the object concerned: `kubectl describe` shows them. Events never hold
- * anything up: they wait in a bounded queue, at most three a second are sent while there is something to decide (what is news in a large
+ * anything up: they wait in a bounded queue, no more than three a second are sent while there is something to decide (what is news in a large
  * cluster's first minutes would else be written twice, once as a status), and what cannot be sent is dropped and counted. Repeats become a series. Numbers:
  * client-go tools/events (event_broadcaster.go), Kubernetes API reference "Event v1 events.k8s.io".
  */

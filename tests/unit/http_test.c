@@ -1933,7 +1933,7 @@ static void silent_connection_is_given_up_for_all(void **state)
 
 /* ---- a rest while many are awaited ---- */
 
-enum { AWAITED = 16 };
+enum { AWAITED = 24 };
 
 /* Answers have taken long, and now there are so many writes that nobody answers; nor are they waited for. */
 static void await_many(struct client *client, struct answer awaited[AWAITED])
