@@ -118,6 +118,8 @@ def side_by_side(ours, theirs, streams, bare_first):
         loop.add_done_callback(lambda ended: ended.exception() and tollgate.kill())
         try:
             found = {"tollgate": cold_start(ours, tollgate)}
+            slices.result()
+            done = loop.result()
         except BaseException:
             cause = loop.exception() if loop.done() else None
             tollgate.end()
@@ -125,8 +127,9 @@ def side_by_side(ours, theirs, streams, bare_first):
             if cause:
                 raise cause from None
             raise
-        slices.result()
-        done = loop.result()
+        finally:
+            for one in tollgate, bare:
+                one.wake_servers()
     found["bare"] = {**bare_writes(audit, done, bare), "event_cpu_seconds": bare_events(theirs, streams)}
     for name, seconds in zip(("tollgate", "bare"), cost.seconds):
         found[name]["server_cpu_seconds"] = seconds
@@ -165,7 +168,11 @@ def restarts(stage):
     for number in range(times):
         stage.step(f"restart {number + 1} of {times} on the converged cluster")
         sides = (restart, bare_list) if number % 2 else (bare_list, restart)
-        found.append({name: value for side in sides for name, value in side(stage).items()})
+        one = {}
+        for side in sides:
+            come_to_rest(stage.plane)
+            one.update(side(stage))
+        found.append(one)
     return found
 
 
@@ -238,8 +245,8 @@ def restart_rows(table, size, again):
     table.section(f"{short(size)} bindings: restart on the converged cluster")
     writes = max(one["writes"] for one in again)
     table.row("writes", str(writes), writes, 0)
-    table.ratio("start to ready, over a bare LIST of the same objects", in_pairs(again), TARGET_RESTART, note="; {:.2f} s and {:.2f} s".format(median_of(again, lambda one: one["ready_seconds"]),
-                                                                     median_of(again, lambda one: one["bare_list_seconds"])))
+    table.ratio("start to ready, over a bare LIST of the same objects", in_pairs(again), TARGET_RESTART, note="; {:.2f} s and {:.2f} s in the mean".format(
+        *(statistics.mean(one[name] for one in again) for name in ("ready_seconds", "bare_list_seconds"))))
     rss, peak = (max(one["memory_kib"][name] for one in again) for name in ("rss", "peak"))
     table.row("resident size after sync", mib(rss), rss / 1024, TARGET_RSS_MIB.get(size), unit=" MiB")
     table.row("peak resident size", mib(peak), peak / 1024, TARGET_PEAK_MIB.get(size), unit=" MiB")

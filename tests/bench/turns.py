@@ -5,9 +5,12 @@ apart. So neither runs for longer than a slice, and only its own slices count. T
 a second now and then, and while they ran on, whose slice that fell into changed a run's ratio by several hundredths.
 """
 
+import contextlib
 import signal
 import threading
 import time
+
+from plane import PlaneError
 
 SLICE_SECONDS = 1.5
 SERVERS = ("etcd", "kube-apiserver")
@@ -32,18 +35,23 @@ class Runner:
             else:
                 self._stop()
 
+    def _stop_servers(self):
+        for server in reversed(SERVERS):
+            with contextlib.suppress(PlaneError):   # it has ended, which its client will say better
+                self.plane.pause(server)
+
     def _stop(self):
         self.process.send_signal(signal.SIGSTOP)
-        for server in reversed(SERVERS):
-            self.plane.pause(server)
+        self._stop_servers()
 
-    def _wake_servers(self):
+    def wake_servers(self):
         for server in SERVERS:
-            self.plane.resume(server)
+            with contextlib.suppress(PlaneError):
+                self.plane.resume(server)
 
     def _go_on(self):
         self.spans.append([time.time(), None])
-        self._wake_servers()
+        self.wake_servers()
         self.process.send_signal(signal.SIGCONT)
 
     def resume(self):
@@ -62,12 +70,12 @@ class Runner:
             self.over.set()
 
     def go_alone(self):
-        """There are no turns any more, for one that is still to come neither."""
+        """There are no turns any more, for one that is still to come neither. Who is over has its servers stopped until wake_servers()."""
         with self.lock:
             self.alone = True
             running = self.spans and not self.spans[-1][1]
             if self.over.is_set():
-                self._wake_servers()    # it may have ended just when its turn did
+                self._stop_servers()
             elif self.there.is_set() and not running:
                 self._go_on()
 
