@@ -62,6 +62,17 @@ def favour(pid, nice):
         Path(f"/proc/{pid}/autogroup").write_text(str(nice))
 
 
+def servers_cpu_seconds(plane):
+    """What etcd and the API server have spent; they must be there."""
+    total = 0
+    for name in ("etcd", "kube-apiserver"):
+        pid = plane.pid(name)
+        if not pid:
+            raise BenchError(f"{name} has ended; its log: {plane.log_path(name)}")
+        total += cpu_seconds(pid)
+    return total
+
+
 class ServerCost:
     """What the API server and etcd of each plane spend while it is open, how long that is, and what everyone else spends."""
 
@@ -69,13 +80,15 @@ class ServerCost:
         self.planes, self.seconds, self.others = planes, [], 0
 
     def _servers(self):
-        return [sum(cpu_seconds(plane.pid(name)) for name in ("etcd", "kube-apiserver")) for plane in self.planes]
+        return [servers_cpu_seconds(plane) for plane in self.planes]
 
     def __enter__(self):
         self.began, self.busy, self.servers = time.time(), machine_busy_seconds(), self._servers()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, failed, *_):
+        if failed:      # perhaps because a server has ended
+            return
         self.seconds = [after - before for after, before in zip(self._servers(), self.servers)]
         self.others = machine_busy_seconds() - self.busy - sum(self.seconds)
         self.open_seconds = time.time() - self.began
