@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import objects
 from audit import Audit, BenchError, counts, last, statuses
-from sides import BARE_AGENT, LOOK_SECONDS, TOLLGATE_AGENT, ServerCost, Tollgate, come_to_rest, cpu_seconds, heap, memory, servers_cpu_seconds
+from sides import BARE_AGENT, LOOK_SECONDS, TOLLGATE_AGENT, ServerCost, Tollgate, come_to_rest, cpu_seconds, heap, memory
 from table import mib, milliseconds, short
 from turns import Runner, alternate
 
@@ -94,10 +94,7 @@ def cold_start(stage, runner=None):
         samples = Samples(tollgate.pid)
         samples.take()
         tollgate.wait_ready(stage.options.deadline, LOOK_SECONDS)
-        def look():
-            samples.take()
-            servers_cpu_seconds(stage.plane)    # without its servers it would never be idle
-        metrics = tollgate.wait_idle(stage.options.deadline, stage.progress, expected, look)
+        metrics = tollgate.wait_idle(stage.options.deadline, stage.progress, expected, samples.take)
         cpu, size = cpu_seconds(tollgate.pid), memory(tollgate.pid)
         if runner:
             runner.end()    # it must not be stopped while it is to end

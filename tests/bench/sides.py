@@ -20,6 +20,7 @@ import objects                                  # noqa: E402
 from audit import BenchError                    # noqa: E402
 from plane import _free_ports                   # noqa: E402
 
+SERVERS = ("etcd", "kube-apiserver")      # of a plane; each needs those before it
 BARE_AGENT, TOLLGATE_AGENT = "tollgate-bench-bare", "tollgate/"
 IDLE_SECONDS = 2            # no request for so long: it has nothing more to write
 LOOK_SECONDS = 0.5
@@ -62,15 +63,13 @@ def favour(pid, nice):
         Path(f"/proc/{pid}/autogroup").write_text(str(nice))
 
 
-def servers_cpu_seconds(plane):
-    """What etcd and the API server have spent; they must be there."""
-    total = 0
-    for name in ("etcd", "kube-apiserver"):
-        pid = plane.pid(name)
+def server_pids(plane):
+    """Of SERVERS; they must be there."""
+    pids = [plane.pid(name) for name in SERVERS]
+    for name, pid in zip(SERVERS, pids):
         if not pid:
             raise BenchError(f"{name} has ended; its log: {plane.log_path(name)}")
-        total += cpu_seconds(pid)
-    return total
+    return pids
 
 
 class ServerCost:
@@ -80,7 +79,7 @@ class ServerCost:
         self.planes, self.seconds, self.others = planes, [], 0
 
     def _servers(self):
-        return [servers_cpu_seconds(plane) for plane in self.planes]
+        return [sum(map(cpu_seconds, server_pids(plane))) for plane in self.planes]
 
     def __enter__(self):
         self.began, self.busy, self.servers = time.time(), machine_busy_seconds(), self._servers()
@@ -154,7 +153,7 @@ class Tollgate:
 
     def __init__(self, options, plane, runner=None):
         self.metrics_port, self.health_port = _free_ports(2)
-        self.runner = runner
+        self.plane, self.runner = plane, runner
         self.log = OUT / "tollgate.log"
         with open(self.log, "a") as log:    # of all that one bench starts, so that a strange one can be looked into
             self.began = time.time()
@@ -230,6 +229,7 @@ class Tollgate:
         statuses are written. Seldom, since each look at the metrics costs Tollgate CPU that the bare loop does not spend."""
         deadline, seen, since = time.time() + seconds, None, 0
         while True:
+            server_pids(self.plane)     # without its servers it would never be idle
             metrics = self.metrics()
             requests = int(sum(value for name, value in metrics.items() if name.startswith("tollgate_requests_total")))
             busy = requests + metrics['tollgate_events_total{result="sent"}'], metrics["tollgate_requests_in_flight"], \

@@ -8,7 +8,7 @@ import time
 import objects
 from audit import BenchError
 from plane import Plane
-from sides import OUT, Bare, favour
+from sides import OUT, Bare, favour, server_pids
 
 LOAD_STREAMS, LOAD_CONNECTIONS = 64, 8
 PAGE = 10000        # objects of one answer, where all are looked at
@@ -65,6 +65,6 @@ def stage(options, progress, content, label, folder="plane"):
         # list and watch them all: noise that falls on one side or the other.
         plane.stop_component("kube-controller-manager", signal.SIGKILL)
         if options.nice:
-            for pid in (plane.pid("etcd"), plane.pid("kube-apiserver")):     # sessions of their own
+            for pid in server_pids(plane):     # sessions of their own
                 favour(pid, options.nice)
         yield Stage(options, plane, progress, content, label)

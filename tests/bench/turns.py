@@ -11,9 +11,9 @@ import threading
 import time
 
 from plane import PlaneError
+from sides import SERVERS
 
 SLICE_SECONDS = 1.5
-SERVERS = ("etcd", "kube-apiserver")
 
 
 class Runner:
